@@ -1,0 +1,53 @@
+"""COMMAND: whether it can run, and becoming it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NoReturn
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+class CannotRun(Exception):
+    """COMMAND cannot run.
+
+    Attributes:
+        exit_code: 127 for not found, 126 for found and not executable (POSIX, Shell Command
+            Language, 2.8.2).
+    """
+
+    def __init__(self, program: str, reason: str, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(f"COMMAND {program!r} {reason}")
+
+
+def check(command: list[str]) -> None:
+    """Refuse a COMMAND that could not run, before anything is waited for.
+
+    Raises:
+        CannotRun: its program is not found or not executable, or an argument holds a NUL.
+    """
+    program = command[0]
+    if any("\0" in word for word in command):
+        raise CannotRun("", "has a NUL in a word", NOT_EXECUTABLE)
+    folders = [""] if "/" in program else os.get_exec_path()
+    found = [path for folder in folders if os.path.exists(path := os.path.join(folder, program))]
+    if not program or not found:
+        raise CannotRun(program, "is not found", NOT_FOUND)
+    if not any(os.path.isfile(path) and os.access(path, os.X_OK) for path in found):
+        raise CannotRun(program, "is not executable", NOT_EXECUTABLE)
+
+
+def become(command: list[str]) -> NoReturn:
+    """Replace this process by COMMAND: same number, streams and environment.
+
+    Raises:
+        CannotRun: the system refuses.
+    """
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        reason = f"cannot run: {os.strerror(error.errno or 0).lower()}"
+        raise CannotRun(command[0], reason, NOT_FOUND if missing else NOT_EXECUTABLE) from None

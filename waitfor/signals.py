@@ -1,0 +1,93 @@
+"""Signals: SIGTERM and SIGINT end a wait, and COMMAND finds them as a fresh program does.
+
+As process 1 of a container a program that does not handle SIGTERM never sees it, so a handler is
+there from the first moment to the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+_found: dict[int, _Handler] = {}
+
+
+class Stopped(Exception):
+    """A signal ended the wait.
+
+    Attributes:
+        exit_code: 128 and the signal's number, as a shell has it.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(signal.Signals(number).name)
+
+
+def leave_at_once() -> None:
+    """Make SIGTERM and SIGINT end the process at once, for as long as no wait goes on."""
+    for number in _ENDING:
+        _found.setdefault(number, signal.getsignal(number))
+        signal.signal(number, _leave)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    name = signal.Signals(number).name
+    try:
+        os.write(2, f"waitfor: stopped by {name} outside of a wait\n".encode())
+    finally:
+        os._exit(128 + number)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own until it ends or a signal cancels it.
+
+    The first signal cancels; a second one ends the process at once.
+
+    Raises:
+        Stopped: a signal cancelled it.
+    """
+    received: list[int] = []
+
+    async def guarded() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(main)
+
+        def stop(number: int, _: FrameType | None) -> None:
+            if received:
+                os._exit(128 + number)
+            received.append(number)
+            loop.call_soon_threadsafe(task.cancel, signal.Signals(number).name)
+
+        for number in _ENDING:
+            signal.signal(number, stop)
+        return await task
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise Stopped(received[0]) from None
+    finally:
+        leave_at_once()
+
+
+def restore() -> None:
+    """Set the signals as a program expects them that is about to be exec'ed.
+
+    Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so across an exec.  Handlers of
+    ours end with the exec; SIGINT goes back to ignored if it was, as for a shell's background job.
+    """
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_DFL)
+    if _found.get(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
