@@ -6,8 +6,8 @@ clause that says what is allowed.  Nothing here knows what a value is for.
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -185,12 +185,15 @@ def status(text: str) -> StatusRange:
     return StatusRange(first, last)
 
 
-def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that ``text`` is, or None when it is a name."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+def ip_family(text: str) -> socket.AddressFamily | None:
+    """The family of the address that ``text`` is, without a zone; None when it is a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return family
+    return None
 
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE | re.ASCII)
@@ -263,7 +266,7 @@ def split_host_port(authority: str) -> tuple[str, int | None]:
     if authority.startswith("["):
         literal, bracket, rest = authority[1:].partition("]")
         address, _, zone = literal.partition("%")
-        if not bracket or not isinstance(ip(address), ipaddress.IPv6Address):
+        if not bracket or ip_family(address) is not socket.AF_INET6:
             raise ValueError(f"{authority!r} is not an IPv6 address in brackets, such as [::1]")
         if rest and not rest.startswith(":"):
             raise ValueError(f"after ']' comes ':' and a port, not {rest!r}")
@@ -275,5 +278,5 @@ def split_host_port(authority: str) -> tuple[str, int | None]:
         host, number = authority, ""
     elif ":" in host:
         raise ValueError(f"an IPv6 address stands in brackets: write [{authority}]")
-    name = host if ip(host) else hostname(host)
+    name = host if ip_family(host) else hostname(host)
     return name, port(number) if colon else None

@@ -19,7 +19,7 @@ from functools import partial
 from waitfor.probes._race import first_of
 from waitfor.probes._resolv import PATH, resolv_conf
 from waitfor.result import Cause, Look, Result
-from waitfor.values import enumerate_some, host_port, ip
+from waitfor.values import enumerate_some, host_port, ip_family
 
 STAGGER = 0.25
 """Seconds before the next address is tried beside a silent one (RFC 8305, section 5)."""
@@ -96,8 +96,8 @@ async def look_up(host: str, look: Look) -> Addresses:
     Raises:
         Failed: the name has no address or the look-up went wrong.
     """
-    if address := ip(host.partition("%")[0]):
-        return [(socket.AF_INET if address.version == 4 else socket.AF_INET6, host)]
+    if family := ip_family(host.partition("%")[0]):
+        return [(family, host)]
     names = resolv_conf().names(host)
     facts = {"host": host, "names": names}
     look.at(Cause.LOOKUP_TIMEOUT, f"no answer to the look-up of {host}", facts)

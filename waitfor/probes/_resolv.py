@@ -6,7 +6,7 @@ import os
 import socket
 from typing import NamedTuple
 
-from waitfor.values import ip
+from waitfor.values import ip_family
 
 PATH = "/etc/resolv.conf"
 
@@ -49,7 +49,7 @@ def resolv_conf() -> ResolvConf:
     choices: list[str] = []
     for line in lines:
         keyword, *words = line.split() or [""]
-        if keyword == "nameserver" and words and ip(words[0].partition("%")[0]):
+        if keyword == "nameserver" and words and ip_family(words[0].partition("%")[0]):
             nameservers.append(words[0])
         elif keyword in ("search", "domain"):
             search = words if keyword == "search" else words[:1]

@@ -11,9 +11,11 @@ from urllib.parse import unquote
 
 import dns.exception
 import dns.flags
+import dns.inet
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.reversename
 from dns.message import QueryMessage
 from dns.rdata import Rdata
 
@@ -29,7 +31,7 @@ from waitfor.values import (
     enumerate_some,
     host_port,
     hostname,
-    ip,
+    ip_family,
     nearest,
     split_host_port,
     text,
@@ -152,10 +154,10 @@ class Dns(Probe):
 
     @staticmethod
     def _domain(name: str, type: str) -> str:
-        address = ip(name.strip("[]"))
-        if address and type == "PTR":
-            return address.reverse_pointer + "."
-        if address:
+        address = name.strip("[]")
+        if ip_family(address) and type == "PTR":
+            return dns.reversename.from_address(address).to_text()
+        if ip_family(address):
             raise ValueError(f"{name} is an address: type=PTR asks for its name")
         if ":" in name:
             raise ValueError("a name has no port: write dns://SERVER:PORT/NAME to name the server")
@@ -372,8 +374,9 @@ def _show(record: Rdata) -> str:
 
 
 def _normal(value: str) -> str:
-    address = ip(value)
-    return str(address) if address else value.removesuffix(".").lower()
+    if family := ip_family(value):
+        return dns.inet.inet_ntop(family, dns.inet.inet_pton(family, value))
+    return value.removesuffix(".").lower()
 
 
 def _forms(record: Rdata) -> set[str]:

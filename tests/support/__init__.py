@@ -1,0 +1,1 @@
+"""Real servers on loopback, and other things that tests share."""
