@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -43,10 +42,14 @@ def missing(needs: tuple[str, ...]) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(*tools): programs, or root, that a test cannot do without")
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers", "needs(*tools): programs, or root, that a test cannot do without"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what lacks a program, with the reason; in CI that is a failure."""
     needs = tuple(need for mark in item.iter_markers("needs") for need in mark.args)
     if words := missing(needs):
         message = f"needs {', '.join(words)}"
@@ -119,6 +122,7 @@ class Command:
 
 @pytest.fixture(scope="session")
 def waitfor_argv() -> list[str]:
+    """The words that start the command under test."""
     named = os.environ.get("WAITFOR")
     script = Path(sys.executable).with_name("waitfor")
     return [named] if named else [str(script)]
@@ -130,6 +134,7 @@ def waitfor(waitfor_argv: list[str]) -> Iterator[Command]:
     command = Command(waitfor_argv)
     yield command
     for process in command.started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        process.kill()
+        # Closes its pipes.
+        with process:
+            pass

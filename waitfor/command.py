@@ -45,9 +45,27 @@ def become(command: list[str]) -> NoReturn:
     Raises:
         CannotRun: the system refuses.
     """
+    _forget_locale()
     try:
         os.execvp(command[0], command)
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        reason = f"cannot run: {os.strerror(error.errno or 0).lower()}"
+        words = os.strerror(error.errno or 0).lower()
+        # It was there when the wait began, so most often a script's first line is the fault.
+        reason = (
+            f"cannot run: {'it or the interpreter that it names is missing' if missing else words}"
+        )
         raise CannotRun(command[0], reason, NOT_FOUND if missing else NOT_EXECUTABLE) from None
+
+
+def _forget_locale() -> None:
+    """Take LC_CTYPE out of the environment if Python put it there, as it does in the C locale
+    (PEP 538); the kernel's copy, which only Linux shows, still is as it was found.
+    """
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            found = file.read().split(b"\0")
+    except OSError:
+        return
+    if not any(variable.startswith(b"LC_CTYPE=") for variable in found):
+        os.environ.pop("LC_CTYPE", None)

@@ -16,6 +16,7 @@ from waitfor.events import (
     ReasonChanged,
     StillWaiting,
 )
+from waitfor.limits import looks_at_once
 from waitfor.plan import Mode, Plan, Wait
 from waitfor.result import Look, Outcome, Report, Result, State, TargetReport
 from waitfor.values import format_duration, format_elapsed
@@ -47,17 +48,19 @@ async def run(plan: Plan, emit: Emit) -> Report:
 
 class _Run:
     def __init__(self, plan: Plan, emit: Emit) -> None:
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
         self._plan = plan
         self._emit_on = emit
         self._began = self._spoke = self._clock()
         self.deadline = self._began + plan.timeout if plan.timeout else float("inf")
+        self.looks = asyncio.Semaphore()
         self._watches = [_Watch(wait, self) for wait in plan.waits]
 
     async def run(self) -> Report:
-        heartbeat = asyncio.ensure_future(self._heartbeat())
+        self._keep_beating()
         try:
-            async with asyncio.timeout_at(self.deadline if self._plan.timeout else None) as bound:
+            async with asyncio.timeout_at(self.deadline) as bound:
                 ready = await self._watch_all()
         except TimeoutError:
             if not bound.expired():
@@ -67,7 +70,7 @@ class _Run:
             self._finish(Outcome.INTERRUPTED, *map(str, cancelled.args[:1]))
             raise
         finally:
-            heartbeat.cancel()
+            self._heartbeat.cancel()
         return self._finish(Outcome.READY if ready else Outcome.GAVE_UP)
 
     async def _watch_all(self) -> bool:
@@ -77,6 +80,11 @@ class _Run:
                 if not await watch.watch():
                     return False
             return True
+        with looks_at_once(len(self._watches)) as most:
+            self.looks = asyncio.Semaphore(most)
+            return await self._watch_in_parallel()
+
+    async def _watch_in_parallel(self) -> bool:
         # With --any the first that is ready decides, else the first that is given up.
         decisive = self._plan.mode is Mode.ANY
         tasks = [asyncio.ensure_future(watch.watch()) for watch in self._watches]
@@ -90,14 +98,12 @@ class _Run:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(self._spoke + HEARTBEAT - self._clock())
+    def _keep_beating(self) -> None:
+        """Tell what is waited for whenever nothing was told for a while."""
+        if self._clock() >= self._spoke + HEARTBEAT:
             waiting = [w.report() for w in self._watches if w.state is State.WAITING]
-            if self._clock() >= self._spoke + HEARTBEAT and waiting:
-                self.emit(StillWaiting(self._clock() - self._began, tuple(waiting)))
-            elif not waiting:
-                self._spoke = self._clock()
+            self.emit(StillWaiting(self._clock() - self._began, tuple(waiting)))
+        self._heartbeat = self._loop.call_at(self._spoke + HEARTBEAT, self._keep_beating)
 
     def emit(self, event: Event) -> None:
         if not isinstance(event, Looked):
@@ -126,8 +132,7 @@ class _Watch:
         self._began = self._ended = 0.0
         self._looks = self._run_length = 0
         self._result: Result | None = None
-        self._lasted = self._longest = 0.0
-        self._last_look_made = False
+        self._lasted = 0.0
         self._reason: tuple[str, str] | None = None
         self._told: dict[tuple[str, str], float] = {}
 
@@ -148,7 +153,6 @@ class _Watch:
         await asyncio.sleep(self._policy.initial_delay)
         if not await self._look():
             await self._keep_looking()
-        self._ended = self._clock()
         return self.state is State.READY
 
     async def _keep_looking(self) -> None:
@@ -179,35 +183,34 @@ class _Watch:
     async def _pause(self, gap: float) -> None:
         """Wait for the next look; the last one falls just before the deadline."""
         last = self._run.deadline - max(LAST_LOOK, min(2 * self._lasted, 1.0)) - self._clock()
-        if gap <= last:
-            await asyncio.sleep(gap)
-        elif last > 0 and not self._last_look_made:
-            self._last_look_made = True
-            await asyncio.sleep(last)
-        else:
-            await asyncio.get_running_loop().create_future()
+        # Once the last look is made there is nothing to do but to wait for the deadline.
+        await asyncio.sleep(min(gap, last) if last > 0 else float("inf"))
 
     async def _look(self) -> bool:
         """Look once; whether the target is settled."""
+        async with self._run.looks:
+            result = await self._attempt()
+        return self._note(result)
+
+    async def _attempt(self) -> Result:
         look, began = Look(), self._clock()
         self._looks += 1
         limit = self._policy.attempt_timeout
         try:
             async with asyncio.timeout(limit) as bound:
-                result = await self._target.probe.attempt(look)
+                return await self._target.probe.attempt(look)
         except TimeoutError:
             if not bound.expired():
                 raise
-            result = look.cut_short(format_duration(limit))
+            return look.cut_short(format_duration(limit))
         except asyncio.CancelledError:
             lasted = self._clock() - began
-            # A look that was cut no later than others ended knows less than they do.
-            if self._result is None or lasted > self._longest:
+            # A look that was cut sooner than the one before ended knows less.
+            if self._result is None or lasted > self._lasted:
                 self._result = look.cut_short(format_elapsed(lasted))
             raise
-        self._lasted = self._clock() - began
-        self._longest = max(self._longest, self._lasted)
-        return self._note(result)
+        finally:
+            self._lasted = self._clock() - began
 
     def _note(self, result: Result) -> bool:
         """Take a result in; whether it settles the target."""
@@ -234,9 +237,9 @@ class _Watch:
     def _is_news(self, result: Result) -> bool:
         """Whether the reason differs from the last; one that comes and goes is told at times."""
         now, reason = self._clock(), (result.cause, result.detail)
-        changed = self._reason != reason
-        self._reason = reason
-        if not changed or now - self._told.get(reason, float("-inf")) < HEARTBEAT:
+        changed, self._reason = reason != self._reason, reason
+        self._told = {told: at for told, at in self._told.items() if now - at < HEARTBEAT}
+        if not changed or reason in self._told:
             return False
         self._told[reason] = now
         return True

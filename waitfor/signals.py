@@ -6,7 +6,6 @@ there from the first moment to the last.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -52,8 +51,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     The first signal cancels; a second one ends the process at once.
 
     Raises:
-        Stopped: a signal cancelled it.
+        Stopped: a signal came before its end.
     """
+    # Takes longer than all that comes before: a signal in that time must find its handler.
+    import asyncio
+
     received: list[int] = []
 
     async def guarded() -> T:
@@ -68,26 +70,31 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
         for number in _ENDING:
             signal.signal(number, stop)
-        return await task
+        try:
+            return await task
+        finally:
+            # Not later: nothing would be cancelled by a signal that comes while the loop closes.
+            leave_at_once()
 
     try:
-        return asyncio.run(guarded())
+        result = asyncio.run(guarded())
     except asyncio.CancelledError:
         if not received:
             raise
-        raise Stopped(received[0]) from None
-    finally:
-        leave_at_once()
+    # Also when it came too late to cancel anything: whoever sent it does not want COMMAND.
+    if received:
+        raise Stopped(received[0])
+    return result
 
 
 def restore() -> None:
     """Set the signals as a program expects them that is about to be exec'ed.
 
-    Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so across an exec.  Handlers of
-    ours end with the exec; SIGINT goes back to ignored if it was, as for a shell's background job.
+    Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so across an exec.  A handler
+    would end with the exec, but might take a signal just before it, and nobody would see that.
+    SIGINT goes back to ignored if it was, as for a shell's background job.
     """
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if number := getattr(signal, name, None):
-            signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, *_ENDING):
+        signal.signal(number, signal.SIG_DFL)
     if _found.get(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -117,7 +117,10 @@ class TcpServer:
             return
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         # Wakes the thread in accept(), which close() alone does not.
         try:

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -27,14 +28,23 @@ STAGGER = 0.25
 _CAUSES = {
     errno.ECONNREFUSED: (Cause.REFUSED, "connection refused by"),
     errno.ECONNRESET: (Cause.RESET, "connection reset by"),
+    # What getpeername() says of a connection that was reset as soon as it was accepted.
+    errno.ENOTCONN: (Cause.RESET, "connection reset by"),
     errno.ETIMEDOUT: (Cause.CONNECT_TIMEOUT, "no answer from"),
     errno.ENETUNREACH: (Cause.UNREACHABLE, "no route to"),
     errno.EHOSTUNREACH: (Cause.UNREACHABLE, "no route to"),
     errno.EADDRNOTAVAIL: (Cause.UNREACHABLE, "no route to"),
     errno.EAFNOSUPPORT: (Cause.UNREACHABLE, "no route to"),
+    errno.EMFILE: (Cause.CONNECT_FAILED, "too many open files (ulimit -n) to connect to"),
 }
 # Which cause stands for several addresses: the one that tells most of the service comes first.
-_WEIGHT = [Cause.RESET, Cause.REFUSED, Cause.CONNECT_TIMEOUT, Cause.CONNECT_FAILED]
+_WEIGHT = (
+    Cause.RESET,
+    Cause.REFUSED,
+    Cause.CONNECT_TIMEOUT,
+    Cause.CONNECT_FAILED,
+    Cause.UNREACHABLE,
+)
 
 Addresses = list[tuple[int, str]]
 
@@ -52,7 +62,7 @@ class _AddressFailed(Exception):
 
     def __init__(self, where: str, error: OSError) -> None:
         self.where = where
-        words = os.strerror(error.errno) if error.errno else "failed"
+        words = (os.strerror(error.errno) if error.errno else str(error)).lower()
         self.cause, self.words = _CAUSES.get(
             error.errno or 0, (Cause.CONNECT_FAILED, f"{words}, connecting to")
         )
@@ -115,11 +125,13 @@ def _lookup_failure(host: str, names: list[str], error: Exception) -> Result:
         return Result(Cause.NXDOMAIN, f"no such name: {tried}", facts)
     if code == getattr(socket, "EAI_NODATA", None):
         return Result(Cause.NO_RECORDS, f"no address under the name {tried}", facts)
-    if not resolv_conf().nameservers:
+    if code == socket.EAI_AGAIN and not resolv_conf().nameservers:
         return Result(
             Cause.NO_NAMESERVER, f"cannot look up {host}: {PATH} has no nameserver", facts
         )
-    reason = "no useful answer from any nameserver" if code == socket.EAI_AGAIN else error.args[-1]
+    # Else it is for want of something here, such as a thread or a file.
+    unanswered = code in (socket.EAI_AGAIN, socket.EAI_FAIL)
+    reason = "no useful answer from any nameserver" if unanswered else str(error.args[-1]).lower()
     return Result(Cause.LOOKUP_FAILED, f"cannot look up {tried}: {reason}", facts)
 
 
@@ -137,6 +149,8 @@ async def _connect_address(family: int, address: str, port: int) -> socket.socke
         # A look at a free local port can be given that very port to come from, and TCP then
         # connects it to itself.
         if sock.getsockname() == sock.getpeername():
+            # Reset, for a connection that lingers would keep the server from taking its port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
     except OSError as error:
         sock.close()
@@ -185,7 +199,7 @@ async def connect(host: str, port: int, look: Look) -> socket.socket:
         gone = {each.where for each in failures}
         silent = sorted(where for where in everywhere if where not in gone)
         parts = [_words(failures)] * bool(failures) + [f"no answer from {enumerate_some(silent)}"]
-        look.at(Cause.CONNECT_TIMEOUT, "; ".join(parts), facts)
+        look.at(_weightiest(failures, Cause.CONNECT_TIMEOUT), "; ".join(parts), facts)
 
     facts = {"host": host, "addresses": everywhere}
     note()
@@ -198,12 +212,22 @@ async def connect(host: str, port: int, look: Look) -> socket.socket:
     )
     if sock:
         return sock
-    causes = [failure.cause for failure in failures]
-    cause = next((cause for cause in _WEIGHT if cause in causes), causes[0])
-    raise Failed(Result(cause, _words(failures), facts))
+    raise Failed(Result(_weightiest(failures), _words(failures), facts))
+
+
+def _weightiest(failures: Iterable[_AddressFailed], *others: Cause) -> Cause:
+    return min((*others, *(failure.cause for failure in failures)), key=_WEIGHT.index)
 
 
 def peer(sock: socket.socket) -> str:
-    """Whom a socket is connected to, as ``host:port``."""
-    address = sock.getpeername()
+    """Whom a socket is connected to, as ``host:port``.
+
+    Raises:
+        Failed: nobody any more.
+    """
+    try:
+        address = sock.getpeername()
+    except OSError:
+        sock.close()
+        raise Failed(Result(Cause.RESET, "connection reset as soon as it was accepted")) from None
     return host_port(address[0], address[1])

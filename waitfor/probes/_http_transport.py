@@ -1,4 +1,4 @@
-"""How an HTTP request reaches its server: our own look-up and connection under httpx.
+"""How an HTTP request reaches its server: our own look-up and connection under httpcore.
 
 So a fault of the name or of the connection has the same words in every kind of probe, every
 address is tried, and a look-up that is stuck blocks nothing.
@@ -7,46 +7,94 @@ address is tried, and a look-up that is stuck blocks nothing.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 import httpcore
 import httpx
 
 from waitfor.probes._connect import Failed, connect, peer
 from waitfor.result import Cause, Look, Result
+from waitfor.values import LONGEST, host_port
 
-# A kilobyte of gzip can stand for a megabyte of body; small reads keep that bounded.
+PORTS = {"http": 80, "https": 443}
 _READ = 8 * 1024
+_HTTP = b"HTTP/"
+
+
+class _Route(NamedTuple):
+    """Where a connection leads.
+
+    Attributes:
+        server: host and port that are asked for.
+        certificate: the name that the server's certificate must have.
+        proxy: whether a proxy stands in front.
+    """
+
+    server: str
+    certificate: str
+    proxy: bool
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str, look: Look
-    ) -> None:
-        self._reader, self._writer, self._where, self._look = reader, writer, where, look
-        self._silent = True
+    """One connection.
 
-    def _failed(self, cause: Cause, words: str) -> Failed:
-        return Failed(Result(cause, words, {"address": self._where}))
+    Args:
+        reader: what the peer sends.
+        writer: what the peer gets.
+        address: the peer.
+        route: where it leads.
+        look: is told what is waited for.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        address: str,
+        route: _Route,
+        look: Look,
+    ) -> None:
+        self._reader, self._writer, self._route, self._look = reader, writer, route, look
+        self.address = address
+        self.where = f"the proxy {address}" if route.proxy else address
+        self._head = b""
+        self.ended = False
+
+    def failed(self, cause: Cause, words: str) -> Failed:
+        """What is raised when the look can go no further."""
+        return Failed(Result(cause, words, {"address": self.address}))
+
+    def _at(self, cause: Cause, words: str) -> None:
+        self._look.at(cause, words, {"address": self.address})
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             data = await self._reader.read(min(max_bytes, _READ))
         except ssl.SSLError as error:
-            raise self._failed(*_tls_failure(error, self._where)) from None
+            raise self.failed(*_tls_failure(error, self.where)) from None
         except OSError:
-            raise self._failed(Cause.RESET, f"connection reset by {self._where}") from None
-        if not data and self._silent:
-            words = f"{self._where} closed the connection without an answer"
-            raise self._failed(Cause.CLOSED, words)
-        self._silent = False
+            raise self.failed(Cause.RESET, f"connection reset by {self.where}") from None
+        self.ended = not data
+        if not data and not self._head:
+            words = f"{self.where} closed the connection without an answer"
+            raise self.failed(Cause.CLOSED, words)
+        if len(self._head) < len(_HTTP):
+            words = f"{self.where} began an answer but did not finish its header"
+            self._at(Cause.RESPONSE_TIMEOUT, words)
+            self._head += data[: len(_HTTP) - len(self._head)]
+            # httpcore would wait for the end of a header, which the greeting of SSH never has.
+            if not _HTTP.startswith(self._head):
+                raise self.failed(Cause.PROTOCOL, f"{self.where} answers, but not in HTTP")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        words = f"{self._where} accepts but does not answer"
-        self._look.at(Cause.RESPONSE_TIMEOUT, words, {"address": self._where})
+        self._at(Cause.RESPONSE_TIMEOUT, f"{self.where} accepts but does not answer")
         try:
             self._writer.write(buffer)
             await self._writer.drain()
@@ -63,34 +111,72 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> _Stream:
-        words = f"{self._where} accepts but ends no TLS handshake"
-        self._look.at(Cause.TLS_TIMEOUT, words, {"address": self._where})
+        if self._route.proxy:
+            self.where = f"{self._route.server} behind {self.where}"
+        self._at(Cause.TLS_TIMEOUT, f"{self.where} accepts but does not finish the TLS handshake")
+        loop = asyncio.get_running_loop()
+        # A new reader: what came before the handshake is from nobody whom a certificate names.
+        self._reader, self._head = asyncio.StreamReader(), b""
+        protocol = asyncio.StreamReaderProtocol(self._reader)
         try:
-            await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
+            transport = await loop.start_tls(
+                self._writer.transport,
+                protocol,
+                ssl_context,
+                server_hostname=self._route.certificate,
+                # The look as a whole is bounded, with words of its own.
+                ssl_handshake_timeout=LONGEST,
+            )
         except ssl.SSLError as error:
-            raise self._failed(*_tls_failure(error, self._where)) from None
+            raise self.failed(*_tls_failure(error, self.where)) from None
         except OSError:
-            words = f"{self._where} closed the connection during the TLS handshake"
-            raise self._failed(Cause.TLS_FAILED, words) from None
+            transport = None
+        if not transport:
+            words = f"{self.where} closed the connection during the TLS handshake"
+            raise self.failed(Cause.TLS_FAILED, words)
+        protocol.connection_made(transport)
+        # A writer that nobody refers to closes its transport, which this one shares.
+        self._plain = self._writer
+        self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
         return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._where if info == "peer" else None
 
 
 def _tls_failure(error: ssl.SSLError, where: str) -> tuple[Cause, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message.rstrip(".")
         return Cause.TLS_VERIFY, f"certificate of {where} not accepted: {reason}"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+    reason = error.reason or "PROTOCOL_ERROR"
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
         return Cause.TLS_FAILED, f"{where} does not speak TLS"
-    reason = (error.reason or "protocol error").replace("_", " ").lower()
-    return Cause.TLS_FAILED, f"TLS with {where} failed: {reason}"
+    if reason.endswith("ALERT_CERTIFICATE_REQUIRED"):
+        return Cause.TLS_FAILED, f"{where} wants a client's certificate: add cert=FILE"
+    refused = re.fullmatch(r"(?:SSLV3|TLSV1|TLSV13)_ALERT_(\w+)", reason)
+    said = (refused[1] if refused else reason).replace("_", " ").lower()
+    words = f"{where} refused the TLS handshake" if refused else f"TLS with {where} failed"
+    return Cause.TLS_FAILED, f"{words}: {said}"
+
+
+class _ProxyLook(Look):
+    """Says of the way to a proxy that it is one."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+
+    def at(self, cause: Cause, doing: str, facts: Mapping[str, Any]) -> None:
+        self._look.at(cause, _to_proxy(doing), facts)
+
+
+def _to_proxy(words: str) -> str:
+    return f"the proxy cannot be reached: {words}"
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
-    def __init__(self, look: Look) -> None:
-        self._look = look
+    """Connects once, and keeps the stream at hand."""
+
+    stream: _Stream
+
+    def __init__(self, route: _Route, look: Look) -> None:
+        self._route, self._look = route, look
 
     async def connect_tcp(
         self,
@@ -100,10 +186,25 @@ class _Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> _Stream:
-        sock = await connect(host, port, self._look)
-        where = peer(sock)
-        reader, writer = await asyncio.open_connection(sock=sock)
-        return _Stream(reader, writer, where, self._look)
+        try:
+            sock = await connect(
+                host, port, _ProxyLook(self._look) if self._route.proxy else self._look
+            )
+        except Failed as failure:
+            result = failure.result
+            if self._route.proxy:
+                result = dataclasses.replace(result, detail=_to_proxy(result.detail))
+            raise Failed(result) from None
+        try:
+            address = peer(sock)
+            reader, writer = await asyncio.open_connection(sock=sock)
+        except OSError:
+            # Between the connection and the question whom it is to.
+            sock.close()
+            words = f"connection reset by {host_port(host, port)}"
+            raise Failed(Result(Cause.RESET, words)) from None
+        self.stream = _Stream(reader, writer, address, self._route, self._look)
+        return self.stream
 
 
 class _Body(httpx.AsyncByteStream):
@@ -114,61 +215,121 @@ class _Body(httpx.AsyncByteStream):
         async for chunk in self._response.aiter_stream():
             yield chunk
 
-    async def aclose(self) -> None:
-        await self._response.aclose()
 
+class Transport:
+    """Sends the requests of one look, each on a connection of its own.
 
-class Transport(httpx.AsyncBaseTransport):
-    """Sends the requests of one look.
-
-    Raises:
-        Failed: from a request, when the server cannot be reached or does not answer.
+    Args:
+        look: is told what is waited for.
+        certificate: the name that the server's certificate must have.
+        tls: gives the context for https, the only scheme that is worth the time to make one.
+        proxy: gives the proxy for a URL, or None.
     """
 
     def __init__(
-        self, look: Look, tls: Callable[[], ssl.SSLContext], proxy: httpx.Proxy | None
+        self,
+        look: Look,
+        certificate: str,
+        tls: Callable[[], ssl.SSLContext],
+        proxy: Callable[[httpx.URL], httpx.Proxy | None],
     ) -> None:
-        self._backend, self._tls, self._proxy = _Backend(look), tls, proxy
-        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self._look, self._certificate, self._tls, self._proxy = look, certificate, tls, proxy
 
-    def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
-        # By scheme, since only https is worth the time that a TLS context takes.
-        if scheme not in self._pools:
-            tls = self._tls() if scheme == "https" else None
-            self._pools[scheme] = (
-                httpcore.AsyncHTTPProxy(
-                    proxy_url=str(self._proxy.url),
-                    proxy_auth=self._proxy.raw_auth,
-                    ssl_context=tls,
-                    network_backend=self._backend,
-                )
-                if self._proxy
-                else httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=self._backend)
-            )
-        return self._pools[scheme]
+    @asynccontextmanager
+    async def send(self, request: httpx.Request, target: bytes) -> AsyncIterator[httpx.Response]:
+        """Send a request; the answer's extensions hold its ``address``, and ``where`` in words.
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request."""
+        Args:
+            request: what to send; its URL says where.
+            target: path and query, octet by octet.
+
+        Raises:
+            Failed: also inside the ``with`` block: the server cannot be reached, or does not
+                answer as it should.
+        """
         url = request.url
-        response = await self._pool(url.scheme).handle_async_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(
-                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
+        host, port = url.raw_host.decode(), url.port or PORTS[url.scheme]
+        proxy = self._proxy(url)
+        backend = _Backend(
+            _Route(host_port(host, port), self._certificate, proxy is not None), self._look
         )
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_Body(response),
-            extensions=response.extensions,
+        async with self._pool(url.scheme, proxy, backend) as pool:
+            try:
+                response = await pool.handle_async_request(
+                    httpcore.Request(
+                        request.method,
+                        # httpcore writes the host of a URL for a proxy as it is.
+                        httpcore.URL(
+                            scheme=url.scheme,
+                            host=f"[{host}]" if proxy and ":" in host else host,
+                            port=port,
+                            target=target,
+                        ),
+                        headers=request.headers.raw,
+                        content=request.stream,
+                    )
+                )
+                stream = backend.stream
+                try:
+                    yield httpx.Response(
+                        response.status,
+                        headers=response.headers,
+                        stream=_Body(response),
+                        extensions={"address": stream.address, "where": stream.where},
+                    )
+                finally:
+                    await response.aclose()
+            except httpcore.ProxyError as error:
+                words = f"{backend.stream.where} refused the connection: status {str(error)[:3]}"
+                raise backend.stream.failed(Cause.PROXY, words) from None
+            except httpcore.RemoteProtocolError:
+                stream = backend.stream
+                if stream.ended:
+                    words = f"{stream.where} closed the connection in the middle of its answer"
+                    raise stream.failed(Cause.CLOSED, words) from None
+                words = f"the answer of {stream.where} is not proper HTTP"
+                raise stream.failed(Cause.PROTOCOL, words) from None
+
+    def _pool(
+        self, scheme: str, proxy: httpx.Proxy | None, backend: _Backend
+    ) -> httpcore.AsyncConnectionPool:
+        try:
+            tls = self._tls() if scheme == "https" else None
+        except ValueError as error:
+            # Made late for a redirect to https: what SSL_CERT_FILE names cannot be used.
+            raise Failed(Result(Cause.TLS_FAILED, str(error))) from None
+        if not proxy:
+            return httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=backend)
+        return httpcore.AsyncHTTPProxy(
+            proxy_url=str(proxy.url),
+            proxy_auth=proxy.raw_auth,
+            ssl_context=tls,
+            network_backend=backend,
         )
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        for pool in self._pools.values():
-            await pool.aclose()
+
+async def read_body(response: httpx.Response, most: int) -> bytes:
+    """The first ``most`` octets of a body, decompressed.
+
+    zlib is told how much to give, so what is made to burst memory stops there.
+
+    Raises:
+        Failed: it cannot be decompressed.
+    """
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    # 32 more than the largest window: zlib finds out which of both it is.
+    inflate = zlib.decompressobj(32 + 15) if coding in ("gzip", "deflate") else None
+    body, came = bytearray(), False
+    try:
+        async for chunk in response.aiter_raw():
+            came = True
+            body += inflate.decompress(chunk, most - len(body)) if inflate else chunk
+            if len(body) >= most:
+                return bytes(body[:most])
+        if inflate and came and not inflate.eof:
+            raise zlib.error
+    except zlib.error:
+        facts = {"address": response.extensions["address"]}
+        words = f"the body from {response.extensions['where']} is broken {coding}"
+        raise Failed(Result(Cause.PROTOCOL, words, facts)) from None
+    return bytes(body)

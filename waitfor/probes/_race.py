@@ -51,5 +51,9 @@ async def first_of(
                 return winners[0]
         return None
     finally:
+        # Whoever is late leaves nothing behind: no task, no result, no error unheard.
         for task in running:
             task.cancel()
+        for late in await asyncio.gather(*running, return_exceptions=True):
+            if not isinstance(late, BaseException):
+                drop(late)

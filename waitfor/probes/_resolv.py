@@ -6,7 +6,7 @@ import os
 import socket
 from typing import NamedTuple
 
-from waitfor.values import ip_family
+from waitfor.values import hostname, ip_family
 
 PATH = "/etc/resolv.conf"
 
@@ -31,7 +31,16 @@ class ResolvConf(NamedTuple):
             return [bare]
         walk = [f"{bare}.{domain}" if domain else bare for domain in self.search]
         walk = [bare, *walk] if bare.count(".") >= self.ndots else [*walk, bare]
-        return [each for each in dict.fromkeys(walk) if len(each) <= 253]
+        return [each for each in dict.fromkeys(walk) if _is_name(each)]
+
+
+def _is_name(name: str) -> bool:
+    """Whether it can be asked for: a search domain may be too long for it, or no domain at all."""
+    try:
+        hostname(name)
+    except ValueError:
+        return False
+    return True
 
 
 def resolv_conf() -> ResolvConf:
@@ -48,6 +57,8 @@ def resolv_conf() -> ResolvConf:
     search: list[str] = []
     choices: list[str] = []
     for line in lines:
+        if line[:1].isspace():
+            continue  # A keyword starts its line.
         keyword, *words = line.split() or [""]
         if keyword == "nameserver" and words and ip_family(words[0].partition("%")[0]):
             nameservers.append(words[0])
@@ -55,7 +66,8 @@ def resolv_conf() -> ResolvConf:
             search = words if keyword == "search" else words[:1]
         elif keyword == "options":
             choices += words
-    if local := os.environ.get("LOCALDOMAIN"):
+    local = os.environ.get("LOCALDOMAIN")
+    if local is not None:
         search = local.split()
     elif not search:
         search = [domain for domain in [socket.gethostname().partition(".")[2]] if domain]
@@ -63,6 +75,6 @@ def resolv_conf() -> ResolvConf:
     for choice in choices + os.environ.get("RES_OPTIONS", "").split():
         number = choice.removeprefix("ndots:")
         if number != choice and number.isdecimal():
-            ndots = min(int(number), 15)
+            ndots = min(int(number[:9]), 15)
     domains = tuple(domain.strip(".") for domain in search)
     return ResolvConf(tuple(nameservers), domains, ndots)

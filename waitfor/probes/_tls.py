@@ -6,15 +6,17 @@ import os
 import ssl
 from functools import lru_cache
 
+Stamp = tuple[int, ...]
 
-@lru_cache
+
 def tls_context(
     ca: str = "", cert: str = "", key: str = "", insecure: bool = False
 ) -> ssl.SSLContext:
     """A client's context; made once, since reading a bundle of authorities takes some 30 ms.
 
     Args:
-        ca: a PEM file of authorities; empty for those of the system, or certifi's if it has none.
+        ca: a PEM file of authorities; empty for the file that SSL_CERT_FILE names, or else those
+            of the system, or else certifi's.
         cert: a PEM file with the client's certificate chain, and its key if ``key`` is empty.
         key: a PEM file with the client's key, not encrypted.
         insecure: verify nothing.
@@ -22,50 +24,84 @@ def tls_context(
     Raises:
         ValueError: a file cannot be read or does not hold what it should.
     """
-    context = ssl.create_default_context(cafile=None if insecure else _authorities(ca))
-    # Since Python 3.13 strict by default, which refuses private authorities that every other
-    # client in a cluster takes.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    named = "ca" if ca else "SSL_CERT_FILE"
+    authorities = "" if insecure else ca or os.environ.get("SSL_CERT_FILE", "")
+    files = ((named, authorities), ("cert", cert), ("key", key))
+    stamps = tuple(_stamp(*file) for file in files)
+    return _made(named, authorities, cert, key, insecure, stamps)
+
+
+@lru_cache
+def _made(
+    named: str, authorities: str, cert: str, key: str, insecure: bool, _: tuple[Stamp, ...]
+) -> ssl.SSLContext:
+    # Not create_default_context: since Python 3.13 that is strict, and refuses private authorities
+    # which every other client in a cluster takes.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # As in Go and curl, whatever `ca` names is trusted, an intermediate authority too.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if cert:
-        _readable("cert", cert)
-        if key:
-            _readable("key", key)
+    elif authorities:
         try:
-            # An encrypted key would otherwise ask for its password on the terminal.
-            context.load_cert_chain(cert, key or None, password="")
-        except (ssl.SSLError, ValueError):
-            what = f"cert {cert!r} and key {key!r} are" if key else f"cert {cert!r} is"
-            raise ValueError(f"{what} not a PEM certificate with its unencrypted key") from None
+            context.load_verify_locations(cafile=authorities)
+        except ssl.SSLError:
+            raise ValueError(f"{named} {authorities!r} holds no PEM certificate") from None
+    else:
+        _trust_system(context)
+    if cert:
+        _show(context, cert, key)
     return context
 
 
-def _authorities(ca: str) -> str | None:
-    named = "ca" if ca else "SSL_CERT_FILE"
-    if path := ca or os.environ.get("SSL_CERT_FILE", ""):
-        _readable(named, path)
-        try:
-            ssl.create_default_context(cafile=path)
-        except ssl.SSLError:
-            raise ValueError(f"{named} {path!r} holds no PEM certificate") from None
-        return path
+def _trust_system(context: ssl.SSLContext) -> None:
     paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        return None
+    # Debian's openssl makes the directory, and leaves it empty until ca-certificates comes.
+    if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+        context.load_default_certs()
+        return
     # Comes with httpx, for systems without authorities of their own.
     import certifi
 
-    return certifi.where()
+    context.load_verify_locations(cafile=certifi.where())
 
 
-def _readable(named: str, path: str) -> None:
+def _show(context: ssl.SSLContext, cert: str, key: str) -> None:
+    asked = []
+
+    def password() -> str:
+        # Without an answer from here OpenSSL would ask on the terminal.
+        asked.append(True)
+        return ""
+
+    holder = f"key {key!r}" if key else f"the key in cert {cert!r}"
+    try:
+        context.load_cert_chain(cert, key or None, password=password)
+    except ssl.SSLError as error:
+        if asked:
+            raise ValueError(f"{holder} is encrypted: give one without a password") from None
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"{holder} does not belong to the certificate") from None
+        what = f"cert {cert!r} and key {key!r} are" if key else f"cert {cert!r} is"
+        raise ValueError(f"{what} not a PEM certificate and its key{_reason(error)}") from None
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """What OpenSSL has against a certificate that it could read, such as a key too small."""
+    plain = error.reason in (None, "NO_START_LINE", "BAD_BASE64_DECODE", "PEM_LIB")
+    return "" if plain else f" ({str(error.reason).replace('_', ' ').lower()})"
+
+
+def _stamp(named: str, path: str) -> Stamp:
+    """What changes when a file does, as a Secret's files do that Kubernetes renews."""
+    if not path:
+        return ()
     try:
         with open(path, "rb") as file:
-            content = file.read(1)
-    except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) else "not a path"
-        raise ValueError(f"{named} {path!r} cannot be read: {words}") from None
-    if not content:
-        raise ValueError(f"{named} {path!r} is empty")
+            about = os.fstat(file.fileno())
+            if not file.read(1):
+                raise ValueError(f"{named} {path!r} is empty")
+    except OSError as error:
+        raise ValueError(f"{named} {path!r} cannot be read: {error.strerror}") from None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns

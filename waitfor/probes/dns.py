@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, Self, cast
 from urllib.parse import unquote
 
 import dns.exception
 import dns.flags
-import dns.inet
 import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.reversename
 from dns.message import QueryMessage
-from dns.rdata import Rdata
 
 from waitfor.options import option
 from waitfor.probes import Probe, Url
 from waitfor.probes._connect import Failed, look_up
-from waitfor.probes._exchange import Truncated, ask
+from waitfor.probes._exchange import NoTcp, Truncated, ask
 from waitfor.probes._race import first_of
+from waitfor.probes._records import means, show, show_some
 from waitfor.probes._resolv import PATH, ResolvConf, resolv_conf
+from waitfor.probes._walk import (
+    SILENT,
+    SILENT_TCP,
+    Answer,
+    Name,
+    Question,
+    Unhelpful,
+    facts,
+    tell,
+    weightiest,
+)
 from waitfor.result import Cause, Look, Result
 from waitfor.values import (
     count,
@@ -40,8 +51,19 @@ from waitfor.values import (
 TYPES = ("A", "AAAA", "CNAME", "SRV", "TXT", "MX", "NS", "PTR", "CAA")
 STAGGER = 1.0
 """Seconds before the next nameserver is asked beside a silent one."""
+HURRY = 0.25
+"""The same under the further names of a walk, once a server has been silent in it."""
 STRAGGLER = 0.05
 """Seconds that the slower of A and AAAA is waited for (RFC 8305, section 3)."""
+
+_OS_ERRORS = {
+    errno.ECONNREFUSED: "no nameserver listens at",
+    errno.ENETUNREACH: "no route to",
+    errno.EHOSTUNREACH: "no route to",
+    errno.EADDRNOTAVAIL: "no route to",
+    errno.EAFNOSUPPORT: "no route to",
+    errno.EMFILE: "too many open files (ulimit -n) to ask",
+}
 
 
 def record_type(text: str) -> str:
@@ -53,44 +75,6 @@ def record_type(text: str) -> str:
     if text.upper() not in TYPES:
         raise ValueError(f"{text!r} is not a type: {nearest(text.upper(), TYPES)}")
     return text.upper()
-
-
-class _Unhelpful(Exception):
-    """A nameserver that could not answer one question."""
-
-    def __init__(self, cause: Cause, words: str) -> None:
-        self.cause, self.words = cause, words
-
-
-class _Answer(NamedTuple):
-    """What one nameserver said to one question."""
-
-    records: list[tuple[str, Rdata]]
-    exists: bool
-    server: str
-    alias: str
-    authority: float | None
-
-
-@dataclass
-class _Name:
-    """What was found of one name of the search walk."""
-
-    name: str
-    answers: list[_Answer] = field(default_factory=list)
-    unhelpful: list[_Unhelpful] = field(default_factory=list)
-
-    @property
-    def records(self) -> list[tuple[str, Rdata]]:
-        return [record for answer in self.answers for record in answer.records]
-
-    @property
-    def cause(self) -> Cause:
-        """Why it has no records; a failing server leaves open whether there are some."""
-        if self.unhelpful:
-            return self.unhelpful[0].cause
-        exists = any(answer.exists for answer in self.answers)
-        return Cause.NO_RECORDS if exists else Cause.NXDOMAIN
 
 
 @dataclass(frozen=True)
@@ -188,36 +172,43 @@ class Dns(Probe):
             return Result(
                 Cause.NO_NAMESERVER, f"cannot look up {self.domain}: {PATH} has no nameserver"
             )
-        walked: list[_Name] = []
-        names = conf.names(self.domain)
-        for each in names:
-            name = _Name(each)
+        walked: list[Name] = []
+
+        def note() -> None:
+            look.at(Cause.DNS_TIMEOUT, tell(walked), facts(walked))
+
+        stagger = STAGGER
+        for each in conf.names(self.domain):
+            name = Name(each, self.types)
             walked.append(name)
-            where = enumerate_some(_server_names(servers))
-            so_far = f"; {_tell_none(walked[:-1], self.types)}" if walked[1:] else ""
-            look.at(
-                Cause.DNS_TIMEOUT,
-                f"no answer from {where} for {each}{so_far}",
-                {"names": names[: len(walked)], "servers": _server_names(servers)},
-            )
-            await self._ask_types(name, servers)
+            await self._ask_types(name, servers, stagger, note)
             if name.records:
                 return self._judge(name, walked)
-        return self._none(walked)
+            if any(question.silent for question in name.questions):
+                stagger = HURRY
+        return _none(walked)
 
     async def _servers(self, conf: ResolvConf, look: Look) -> list[tuple[str, int]]:
         if not self.server:
             return [(address, 53) for address in conf.nameservers]
         host, port = self.server
-        return [(address, port) for _, address in await look_up(host, look)]
+        try:
+            return [(address, port) for _, address in await look_up(host, look)]
+        except Failed as failure:
+            why = failure.result
+            raise Failed(replace(why, detail=f"nameserver {host}: {why.detail}")) from None
 
-    async def _ask_types(self, name: _Name, servers: list[tuple[str, int]]) -> None:
-        """Ask for all types at once; once one has records the others get a moment more."""
-        tasks = [asyncio.ensure_future(self._ask_servers(name, t, servers)) for t in self.types]
-        pending = set(tasks)
+    async def _ask_types(
+        self, name: Name, servers: list[tuple[str, int]], stagger: float, note: Callable[[], None]
+    ) -> None:
+        """Ask for all types at once; when one is settled, the others get a moment more."""
+        tasks = [
+            asyncio.ensure_future(_ask_servers(question, servers, stagger, note))
+            for question in name.questions
+        ]
+        pending, patience = set(tasks), None
         try:
             while pending:
-                patience = STRAGGLER if self._enough(name) else None
                 done, pending = await asyncio.wait(
                     pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -225,167 +216,129 @@ class Dns(Probe):
                     task.result()
                 if not done:
                     return
+                # A server that drops AAAA must not keep the next names from being asked for.
+                patience = STRAGGLER if self._enough(name) else stagger * len(servers)
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask_servers(self, name: _Name, rdtype: str, servers: list[tuple[str, int]]) -> None:
-        """Ask one server after another for one type, until one gives an answer."""
-        unhelpful: list[_Unhelpful] = []
-        answer = await first_of(
-            [partial(_ask_server, name.name, rdtype, server) for server in servers],
-            delay=STAGGER,
-            failure=_Unhelpful,
-            failed=unhelpful.append,
-        )
-        if answer:
-            name.answers.append(answer)
-        else:
-            name.unhelpful += unhelpful
-
-    def _count(self, name: _Name) -> int:
+    def _count(self, name: Name) -> int:
         return max(len([1 for t, _ in name.records if t == each]) for each in self.types)
 
-    def _missing(self, name: _Name) -> list[str]:
-        found = {form for _, record in name.records for form in _forms(record)}
-        return [value for value in self.expect if _normal(value) not in found]
+    def _missing(self, name: Name) -> list[str]:
+        found = [record for _, record in name.records]
+        return [value for value in self.expect if not any(means(value, each) for each in found)]
 
-    def _enough(self, name: _Name) -> bool:
-        return self._count(name) >= self.min and not self._missing(name)
+    def _enough(self, name: Name) -> bool:
+        return bool(name.records) and self._count(name) >= self.min and not self._missing(name)
 
-    def _judge(self, name: _Name, walked: list[_Name]) -> Result:
-        shown = enumerate_some(sorted({_show(record) for _, record in name.records}))
-        types = " or ".join(self.types)
-        facts = _facts(walked) | {
+    def _judge(self, name: Name, walked: list[Name]) -> Result:
+        shown = enumerate_some(sorted({show_some(record) for _, record in name.records}))
+        who = f"{name.name} (an alias of {name.alias})" if name.alias else name.name
+        found = facts(walked) | {
             "name": name.name,
-            "records": sorted(f"{t} {_show(record)}" for t, record in name.records),
+            "records": sorted(f"{t} {show(record)}" for t, record in name.records),
         }
-        found, missing = self._count(name), self._missing(name)
-        if found < self.min:
-            detail = f"{name.name} has {found} of {self.min} {types} records: {shown}"
-            return Result(Cause.TOO_FEW_RECORDS, detail, facts)
-        if missing:
-            detail = f"{name.name} has {shown}, not {enumerate_some(missing)}"
-            return Result(Cause.OTHER_RECORDS, detail, facts)
-        return Result(Cause.READY, f"{name.name} has {shown}", facts)
-
-    def _none(self, walked: list[_Name]) -> Result:
-        # A name that exists says most; then a server that failed, as it may hide an answer.
-        causes = [name.cause for name in walked]
-        known = [Cause.NO_RECORDS, Cause.SERVFAIL, Cause.DNS_REFUSED, Cause.DNS_ERROR]
-        cause = next((each for each in known if each in causes), causes[0])
-        lasting = [answer.authority for name in walked for answer in name.answers]
-        # Asking again is useless only while a cache holds each of the negative answers.
-        waits = [seconds for seconds in lasting if seconds]
-        retry_after = min(waits) if waits and len(waits) == len(lasting) else None
-        return Result(cause, _tell_none(walked, self.types), _facts(walked), retry_after)
+        if self._count(name) < self.min:
+            numbers = {t: len([1 for each, _ in name.records if each == t]) for t in self.types}
+            words = " and ".join(f"{number} {t}" for t, number in numbers.items() if number)
+            noun = "record" if len(name.records) == 1 else "records"
+            detail = f"{who} has only {words} {noun} (min={self.min}): {shown}"
+            return Result(Cause.TOO_FEW_RECORDS, detail, found)
+        if missing := self._missing(name):
+            detail = f"{who} has {shown}, not {enumerate_some(missing)}"
+            return Result(Cause.OTHER_RECORDS, detail, found)
+        return Result(Cause.READY, f"{who} has {shown}", found)
 
 
-async def _ask_server(name: str, rdtype: str, server: tuple[str, int]) -> _Answer:
-    where = _server_names([server])[0]
-    try:
-        # Without EDNS, as the C library asks: some middleboxes still choke on it.
-        query = dns.message.make_query(name, rdtype)
-    except dns.exception.DNSException:
-        raise _Unhelpful(Cause.DNS_ERROR, f"no domain name: {name!r} of {PATH}") from None
+def _none(walked: list[Name]) -> Result:
+    # Asking again is useless only while a cache holds each of the negative answers.
+    held = [q.answer and q.answer.held for name in walked for q in name.questions]
+    waits = [seconds for seconds in held if seconds]
+    retry_after = min(waits) if len(waits) == len(held) else None
+    cause = weightiest(name.cause for name in walked)
+    return Result(cause, tell(walked), facts(walked), retry_after)
+
+
+async def _ask_servers(
+    question: Question, servers: list[tuple[str, int]], stagger: float, note: Callable[[], None]
+) -> None:
+    """Ask one server after another, until one gives an answer."""
+
+    def failed(failure: Unhelpful) -> None:
+        question.failures.append(failure)
+        note()
+
+    question.answer = await first_of(
+        [partial(_ask_server, question, server, note) for server in servers],
+        delay=stagger,
+        failure=Unhelpful,
+        failed=failed,
+    )
+    note()
+
+
+async def _ask_server(
+    question: Question, server: tuple[str, int], note: Callable[[], None]
+) -> Answer:
+    where = server[0] if server[1] == 53 else host_port(*server)
+    question.asked[where] = SILENT
+    note()
+    # Without EDNS, as the C library asks: some middleboxes still choke on it.
+    query = dns.message.make_query(question.name, question.type)
 
     def read(octets: bytes) -> QueryMessage | None:
         try:
             message = dns.message.from_wire(octets, raise_on_truncation=True)
         except dns.message.Truncated as error:
-            if query.is_response(error.kwargs["message"]):
-                raise Truncated from None
-            return None
+            if not query.is_response(error.kwargs["message"]):
+                return None
+            question.asked[where] = SILENT_TCP
+            note()
+            raise Truncated from None
         except dns.exception.DNSException:
             return None
         return cast(QueryMessage, message) if query.is_response(message) else None
 
     try:
         response = await ask(server, query.to_wire(), read)
-    except ConnectionRefusedError:
-        raise _Unhelpful(Cause.DNS_UNREACHABLE, f"nothing listens at {where}") from None
-    except (OSError, EOFError, Truncated):
-        raise _Unhelpful(Cause.DNS_UNREACHABLE, f"no way to {where}") from None
+    except (OSError, NoTcp) as error:
+        words = "the answer is too long for UDP, and TCP fails to"
+        if isinstance(error, OSError):
+            words = _unreachable(error)
+        place = host_port(*server)
+        raise Unhelpful(Cause.DNS_UNREACHABLE, words, where, place) from None
+    return _read_answer(response, question.type, where)
+
+
+def _unreachable(error: OSError) -> str:
+    return _OS_ERRORS.get(error.errno or 0, f"{(error.strerror or str(error)).lower()}, asking")
+
+
+def _read_answer(response: QueryMessage, rdtype: str, where: str) -> Answer:
     rcode = response.rcode()
     if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         cause = {
             dns.rcode.SERVFAIL: Cause.SERVFAIL,
             dns.rcode.REFUSED: Cause.DNS_REFUSED,
         }.get(rcode, Cause.DNS_ERROR)
-        raise _Unhelpful(cause, f"{dns.rcode.to_text(rcode)} from {where}")
-    return _read_answer(response, rdtype, where)
-
-
-def _read_answer(response: QueryMessage, rdtype: str, where: str) -> _Answer:
+        raise Unhelpful(cause, f"{dns.rcode.to_text(rcode)} from", where)
     question = response.question[0].name
     try:
         chain = response.resolve_chaining()
-        records = [(rdtype, record) for record in chain.answer or ()]
-        canonical = chain.canonical_name
     except dns.exception.DNSException:
-        # An alias whose own name does not exist comes as NXDOMAIN with the alias in the answer.
-        records, canonical = [], question
+        # Aliases in a circle, or records of a name that is said not to exist.
+        raise Unhelpful(Cause.DNS_ERROR, "a contradictory answer from", where) from None
+    canonical = chain.canonical_name
     alias = canonical.to_text(omit_final_dot=True) if canonical != question else ""
+    records = [(rdtype, record) for record in chain.answer or ()]
     held = None
     for rrset in response.authority:
         # From a cache the TTL counts down from what the zone says (RFC 2308, section 5).
         if rrset.rdtype == dns.rdatatype.SOA and not response.flags & dns.flags.AA:
             held = float(rrset.ttl) if rrset.ttl < rrset[0].minimum else None
-    return _Answer(records, response.rcode() == dns.rcode.NOERROR, where, alias, held)
-
-
-def _server_names(servers: Iterable[tuple[str, int]]) -> list[str]:
-    return [host if port == 53 else host_port(host, port) for host, port in servers]
-
-
-def _tell_none(walked: list[_Name], types: tuple[str, ...]) -> str:
-    """Why none of the names has records, in one line."""
-    parts = []
-    unhelpful: dict[str, list[str]] = {}
-    for name in walked:
-        if name.cause is Cause.NO_RECORDS:
-            aliases = {answer.alias for answer in name.answers if answer.alias}
-            whose = f" (an alias of {aliases.pop()})" if aliases else ""
-            parts.append(f"{name.name}{whose} has no {' or '.join(types)} record")
-        elif name.unhelpful:
-            words = ", ".join(sorted({each.words for each in name.unhelpful}))
-            unhelpful.setdefault(words, []).append(name.name)
-    parts += [f"{words} for {enumerate_some(names, 8)}" for words, names in unhelpful.items()]
-    if absent := [name for name in walked if name.cause is Cause.NXDOMAIN]:
-        servers = sorted({answer.server for name in absent for answer in name.answers})
-        names = enumerate_some((name.name for name in absent), 8)
-        parts.append(f"no such name: {names} (NXDOMAIN from {enumerate_some(servers)})")
-    return "; ".join(parts)
-
-
-def _facts(walked: list[_Name]) -> dict[str, Any]:
-    return {
-        "names": [name.name for name in walked],
-        "servers": sorted({answer.server for name in walked for answer in name.answers}),
-    }
-
-
-def _show(record: Rdata) -> str:
-    """A record as people write it: without quotes around text and dots at the end of names."""
-    if strings := getattr(record, "strings", None):
-        return b"".join(strings).decode("utf-8", "backslashreplace")
-    words = record.to_text().split(" ")
-    return " ".join(word.removesuffix(".") or "." for word in words)
-
-
-def _normal(value: str) -> str:
-    if family := ip_family(value):
-        return dns.inet.inet_ntop(family, dns.inet.inet_pton(family, value))
-    return value.removesuffix(".").lower()
-
-
-def _forms(record: Rdata) -> set[str]:
-    """The texts by which ``expect`` may mean a record."""
-    forms = {_show(record)}
-    if host := getattr(record, "exchange", None) or getattr(record, "target", None):
-        name = host.to_text(omit_final_dot=True)
-        forms |= {name, f"{name}:{record.port}"} if hasattr(record, "port") else {name}
-    return {_normal(form) for form in forms}
+    return Answer(where, records, rcode == dns.rcode.NOERROR, alias, held)
 
 
 PROBE = Dns

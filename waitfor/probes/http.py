@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import ssl
+import warnings
 from base64 import b64encode
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cached_property
+from string import punctuation
 from typing import Any, ClassVar, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-import httpcore
 import httpx
 
 from waitfor import __version__
 from waitfor.options import option
 from waitfor.probes import Probe, Url
 from waitfor.probes._connect import Failed
-from waitfor.probes._http_transport import Transport
+from waitfor.probes._http_transport import PORTS, Transport, read_body
 from waitfor.probes._tls import tls_context
 from waitfor.result import Cause, Look, Result
 from waitfor.values import (
@@ -38,7 +40,8 @@ MOST_BODY = 1024 * 1024
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READY = (StatusRange(200, 399),)
 """The statuses that kubelet takes for success."""
-_PORTS = {"http": 80, "https": 443}
+_FOR_ORIGIN = ("authorization", "cookie", "proxy-authorization")
+"""Headers that a redirect to another scheme or port does not take along."""
 
 
 def _method(text: str) -> str:
@@ -61,23 +64,27 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _regex(text: str) -> str:
+def _regex(text: str) -> re.Pattern[str]:
     try:
-        re.compile(text)
+        with warnings.catch_warnings():
+            # That a later Python may read it in another way is nothing for this run.
+            warnings.simplefilter("ignore")
+            return re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
+
+
+def _authority(host: str, port: int | None) -> str:
+    return host_port(host, port) if port else f"[{host}]" if ":" in host else host
 
 
 def _host(text: str) -> str:
-    host, port = split_host_port(text)
-    bare = f"[{host}]" if ":" in host else host
-    return host_port(host, port) if port else bare
+    return _authority(*split_host_port(text))
 
 
 def _proxy(text: str) -> str:
     if text != "env":
-        raise ValueError("write env, to use the proxy of HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
+        raise ValueError("write env, to use the proxy of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY")
     return text
 
 
@@ -86,10 +93,11 @@ class Http(Probe):
     """An HTTP request is answered with a good status.
 
     A connection of its own for each look, so a load balancer may choose another server; no proxy
-    unless asked for.  A redirect to the same host is followed; one to another host is not and
-    its status is what counts, as with kubelet's probes.  The body is read to its end, or to its
-    first 1 MiB, and never shown.  Certificates are verified with the system's authorities (a file
-    named by SSL_CERT_FILE, if set).
+    unless asked for.  A redirect to the same host is followed, to another scheme or port without
+    the user and the headers Authorization and Cookie; one to another host is not followed and its
+    status is what counts, as with kubelet's probes.  The body is read to its end, or to its first
+    1 MiB, and never shown.  Certificates are verified with the system's authorities (a file named
+    by SSL_CERT_FILE, if set).
     """
 
     PERIOD: ClassVar[float] = 0.1
@@ -124,13 +132,13 @@ class Http(Probe):
     contains: tuple[str, ...] = option(
         text, (), "Text that the body must contain.", "TEXT", repeatable=True, show=", ".join
     )
-    matches: tuple[str, ...] = option(
+    matches: tuple[re.Pattern[str], ...] = option(
         _regex,
         (),
         "A regular expression (Python's) that must be found in the body.",
         "REGEX",
         repeatable=True,
-        show=", ".join,
+        show=lambda patterns: ", ".join(each.pattern for each in patterns),
     )
     host: str = option(
         _host, "", "The Host header and the name in the certificate, instead of the URL's.", "HOST"
@@ -151,7 +159,11 @@ class Http(Probe):
     )
     redirects: int = option(natural, 10, "How many redirects to the same host are followed.", "N")
     proxy: str = option(
-        _proxy, "", "Use the proxy that the environment names.", "env", default_help="none"
+        _proxy,
+        "",
+        "Use the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names, except for NO_PROXY.",
+        "env",
+        default_help="none",
     )
 
     @classmethod
@@ -163,10 +175,11 @@ class Http(Probe):
         probe = cls(
             scheme=url.scheme,
             server=host,
-            port=port or _PORTS[url.scheme],
+            port=port or PORTS[url.scheme],
             path=url.path or "/",
             query=url.query,
-            userinfo=(unquote(user), unquote(password)) if at else None,
+            # Octets that are not UTF-8 go out as they came in.
+            userinfo=(_octets(user), _octets(password)) if at else None,
             **options,
         )
         probe._check()
@@ -187,16 +200,14 @@ class Http(Probe):
             if self.scheme == "http" and getattr(self, name):
                 raise ValueError(f"{name} is for https://")
         if self.scheme == "https":
-            self._tls()
+            _ = self._tls
         self._proxy_for(self._url())
 
     @property
     def name(self) -> str:
         """The URL with the user and the values of the query masked."""
         user = "***@" if self.userinfo else ""
-        port = None if self.port == _PORTS[self.scheme] else self.port
-        bare = f"[{self.server}]" if ":" in self.server else self.server
-        where = bare if port is None else host_port(self.server, port)
+        where = _authority(self.server, None if self.port == PORTS[self.scheme] else self.port)
         pieces = [] if self.query is None else self.query.split("&")
         masked = [f"{k}=***" if e else "***" for k, e, _ in (p.partition("=") for p in pieces)]
         query = f"?{'&'.join(masked)}" if masked else ""
@@ -211,14 +222,23 @@ class Http(Probe):
         return tuple(filter(None, found))
 
     def _url(self) -> httpx.URL:
-        query = "" if self.query is None else f"?{self.query}"
         try:
-            return httpx.URL(
-                f"{self.scheme}://{host_port(self.server, self.port)}{self.path}{query}"
-            )
+            return httpx.URL(f"{self.scheme}://{host_port(self.server, self.port)}{self._asked()}")
         except httpx.InvalidURL:
-            raise ValueError("the path or the query is not one of a URL") from None
+            raise ValueError("the host, the path or the query is not one of a URL") from None
 
+    def _asked(self) -> str:
+        """Path and query as they were written; only what is no ASCII is encoded."""
+        query = "" if self.query is None else f"?{self.query}"
+        return quote(self.path + query, safe=punctuation)
+
+    @property
+    def _asked_host(self) -> str:
+        """The host that the server is asked for, without a zone, which means nothing to it."""
+        host = split_host_port(self.host)[0] if self.host else self.server
+        return host.partition("%")[0]
+
+    @cached_property
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self.ca, self.cert, self.key, self.insecure)
 
@@ -228,101 +248,129 @@ class Http(Probe):
         # Only who asks for a proxy pays for this import.
         from urllib import request
 
-        named = request.getproxies_environment().get(url.scheme)
+        proxies = request.getproxies_environment()
+        scheme = url.scheme if proxies.get(url.scheme) else "all"
+        named = proxies.get(scheme)
         # On macOS plain proxy_bypass() asks the system, not the environment; typeshed lacks this.
         bypass = request.proxy_bypass_environment  # type: ignore[attr-defined]
-        if not named or bypass(host_port(url.host, url.port or _PORTS[url.scheme])):
+        host = url.raw_host.decode()
+        if not named or bypass(host) or bypass(host_port(host, url.port or PORTS[url.scheme])):
             return None
         try:
-            return httpx.Proxy(named if "://" in named else f"http://{named}")
+            proxy = httpx.Proxy(named if "://" in named else f"http://{named}")
+            if proxy.url.scheme == "http" and proxy.url.raw_host:
+                return proxy
         except (ValueError, httpx.InvalidURL):
-            variable = f"{url.scheme.upper()}_PROXY"
-            raise ValueError(f"{variable} is not the URL of an http:// proxy") from None
+            pass
+        raise ValueError(f"{scheme.upper()}_PROXY is not the URL of an http:// proxy")
 
     async def attempt(self, look: Look) -> Result:
         """Send one request, and the requests of its redirects."""
-        transport = Transport(look, self._tls, self._proxy_for(self._url()))
-        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            request = client.build_request(
-                self.method, self._url(), headers=self._headers(), content=self.body.encode()
-            )
-            # Without the dot at the end, which no certificate has.
-            name = split_host_port(self.host)[0] if self.host else self.server
-            request.extensions["sni_hostname"] = name.removesuffix(".")
-            try:
-                return await self._follow(client, request, look)
-            except Failed as failure:
-                return failure.result
-            except httpcore.ProxyError as error:
-                code = str(error)[:3]
-                return Result(Cause.PROXY, f"the proxy refused the connection: status {code}")
-            except httpx.DecodingError:
-                return Result(Cause.PROTOCOL, "the body is not what its Content-Encoding says")
-            except (httpcore.ProtocolError, httpx.RemoteProtocolError, httpx.InvalidURL):
-                return Result(Cause.PROTOCOL, f"{self.server} does not speak HTTP as it should")
+        # Without the dot at the end, which no certificate has.
+        name = self._asked_host.removesuffix(".")
+        transport = Transport(look, name, lambda: self._tls, self._proxy_for)
+        try:
+            return await self._follow(transport, look)
+        except Failed as failure:
+            return failure.result
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        ours = {
+    async def _follow(self, transport: Transport, look: Look) -> Result:
+        request, target = self._request(self._url(), self.method), self._asked().encode()
+        for _ in range(self.redirects + 1):
+            async with transport.send(request, target) as response:
+                url = _redirected(request.url, response) if self.redirects else None
+                if not url:
+                    return await self._judge(response, look)
+                if url.raw_host.rstrip(b".") == self._asked_host.rstrip(".").lower().encode():
+                    url = url.copy_with(host=self.server)
+                if url.scheme not in PORTS or url.raw_host != request.url.raw_host:
+                    elsewhere = f"{url.scheme}://{url.netloc.decode()}"
+                    return await self._judge(response, look, elsewhere)
+                # As Go's client does, and so kubelet.
+                keep = response.status_code in (307, 308) or request.method == "HEAD"
+                request = self._request(url, request.method if keep else "GET")
+                target = url.raw_path
+        words = f"{_said(response)}, and redirects={self.redirects} are used up"
+        return Result(Cause.REDIRECTS, words, _facts(response))
+
+    def _request(self, url: httpx.URL, method: str) -> httpx.Request:
+        port = url.port or PORTS[url.scheme]
+        own = (url.scheme, port) == (self.scheme, self.port)
+        host = _authority(self._asked_host, None if port == PORTS[url.scheme] else port)
+        headers = {
+            "Host": self.host if own and self.host else host,
             "User-Agent": f"waitfor/{__version__}",
             "Accept": "*/*",
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": "gzip",
+            "Connection": "close",
         }
-        if self.host:
-            ours["Host"] = self.host
         if self.userinfo:
-            ours["Authorization"] = "Basic " + b64encode(":".join(self.userinfo).encode()).decode()
+            user = ":".join(self.userinfo).encode(errors="surrogateescape")
+            headers["Authorization"] = f"Basic {b64encode(user).decode()}"
         set_by_user = {name.lower() for name, _ in self.header}
-        kept = [each for each in ours.items() if each[0].lower() not in set_by_user]
-        return [(name.encode(), value.encode()) for name, value in [*kept, *self.header]]
-
-    async def _follow(
-        self, client: httpx.AsyncClient, request: httpx.Request, look: Look
-    ) -> Result:
-        for _ in range(self.redirects + 1):
-            response = await client.send(request, stream=True, follow_redirects=False)
-            try:
-                following = response.next_request
-                if not following or not self.redirects:
-                    return await self._judge(response, look)
-                if following.url.host != request.url.host:
-                    elsewhere = f"{following.url.scheme}://{following.url.netloc.decode()}"
-                    return await self._judge(response, look, elsewhere)
-                request = following
-            finally:
-                await response.aclose()
-        return Result(Cause.REDIRECTS, f"more than {self.redirects} redirects", _facts(response))
+        pairs = [each for each in headers.items() if each[0].lower() not in set_by_user]
+        return httpx.Request(
+            method,
+            url,
+            headers=[
+                (name.encode(), value.encode())
+                for name, value in (*pairs, *self.header)
+                if own or name.lower() not in _FOR_ORIGIN
+            ],
+            content=self.body.encode() if method == self.method else b"",
+        )
 
     async def _judge(self, response: httpx.Response, look: Look, elsewhere: str = "") -> Result:
-        facts = _facts(response) | ({"redirect": elsewhere} if elsewhere else {})
-        phrase = httpx.codes.get_reason_phrase(response.status_code)
-        said = f"status {response.status_code} {phrase}".rstrip() + f" from {facts['address']}"
+        said, facts = _said(response), _facts(response)
         if elsewhere:
             said += f", a redirect to another host, {elsewhere}, not followed"
+            facts["redirect"] = elsewhere
         wait = _retry_after(response.headers)
         if not any(response.status_code in each for each in self.status):
             ready = enumerate_some(map(str, self.status))
             return Result(Cause.STATUS, f"{said}; ready is {ready}", facts, wait)
         look.at(Cause.RESPONSE_TIMEOUT, f"{said}, but its body does not end", facts)
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) >= MOST_BODY:
-                break
-        content = body[:MOST_BODY].decode("utf-8", "replace")
-        lacks = [part for part in self.contains if part not in content]
-        lacks += [regex for regex in self.matches if not re.search(regex, content)]
+        body = await read_body(response, MOST_BODY)
+        content = body.decode("utf-8", "replace")
+        lacks = [repr(part) for part in self.contains if part not in content]
+        lacks += [
+            f"a match of {each.pattern!r}" for each in self.matches if not each.search(content)
+        ]
         if lacks:
-            size = "first 1 MiB of its body" if len(body) >= MOST_BODY else "body"
-            words = enumerate_some(repr(part) for part in lacks)
-            return Result(Cause.BODY, f"{said}, without {words} in the {size}", facts, wait)
+            size = "first 1 MiB of its body" if len(body) == MOST_BODY else "body"
+            words = f"{said}, without {enumerate_some(lacks)} in the {size}"
+            return Result(Cause.BODY, words, facts, wait)
         return Result(Cause.READY, said, facts)
 
 
+def _octets(encoded: str) -> str:
+    return unquote(encoded, errors="surrogateescape")
+
+
+def _redirected(url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
+    """Where a redirect leads (RFC 9110, section 15.4).
+
+    Raises:
+        Failed: nowhere.
+    """
+    location = response.headers.get("Location")
+    if response.status_code not in (301, 302, 303, 307, 308) or location is None:
+        return None
+    try:
+        return url.join(location)
+    except (httpx.InvalidURL, ValueError):
+        words = f"{_said(response)}, a redirect whose Location is not a URL"
+        raise Failed(Result(Cause.PROTOCOL, words, _facts(response))) from None
+
+
+def _said(response: httpx.Response) -> str:
+    phrase = httpx.codes.get_reason_phrase(response.status_code)
+    status = f"status {response.status_code} {phrase}".rstrip()
+    return f"{status} from {response.extensions['where']}"
+
+
 def _facts(response: httpx.Response) -> dict[str, Any]:
-    return {
-        "status": response.status_code,
-        "address": response.extensions["network_stream"].get_extra_info("peer"),
-    }
+    return {"status": response.status_code, "address": response.extensions["address"]}
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
@@ -332,7 +380,7 @@ def _retry_after(headers: httpx.Headers) -> float | None:
         return float(value)
     try:
         until = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(0.0, until.total_seconds())
 

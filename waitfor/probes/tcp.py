@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -80,29 +81,34 @@ class Tcp(Probe):
         """Connect once, and talk or hold if asked to."""
         try:
             sock = await connect(self.host, self.port, look)
+            where = peer(sock)
         except Failed as failure:
             return failure.result
-        where = peer(sock)
         facts = {"address": where}
-        ready = Result(Cause.READY, f"connected to {where}", facts)
         if not (self.send or self.expect or self.hold):
             sock.close()
-            return ready
-        reader, writer = await asyncio.open_connection(sock=sock)
+            return Result(Cause.READY, f"connected to {where}", facts)
         try:
-            writer.write(self.send.encode())
-            await writer.drain()
-            if self.expect and not await self._answered(reader, where, look):
-                return Result(Cause.BODY, f"{where} answered, not as expected", facts)
-            if self.hold:
-                return await self._held(reader, where, ready)
-            return ready
+            return await self._converse(sock, where, look)
         except EOFError:
             return Result(Cause.CLOSED, f"{where} closed the connection", facts)
         except OSError:
             return Result(Cause.RESET, f"connection reset by {where}", facts)
-        finally:
-            writer.transport.abort()
+
+    async def _converse(self, sock: socket.socket, where: str, look: Look) -> Result:
+        facts = {"address": where}
+        with sock:
+            reader, writer = await asyncio.open_connection(sock=sock)
+            try:
+                writer.write(self.send.encode())
+                await writer.drain()
+                if self.expect and not await self._answered(reader, where, look):
+                    return Result(Cause.BODY, f"{where} answered, not as expected", facts)
+                if self.hold:
+                    return await self._held(reader, where, look)
+                return Result(Cause.READY, f"connected to {where}", facts)
+            finally:
+                writer.transport.abort()
 
     async def _answered(self, reader: asyncio.StreamReader, where: str, look: Look) -> bool:
         expected, answer = self.expect.encode(), b""
@@ -119,14 +125,17 @@ class Tcp(Probe):
             look.at(Cause.BODY, f"{where} answers, not as expected", {"address": where})
         return True
 
-    async def _held(self, reader: asyncio.StreamReader, where: str, ready: Result) -> Result:
+    async def _held(self, reader: asyncio.StreamReader, where: str, look: Look) -> Result:
+        facts, held = {"address": where}, format_duration(self.hold)
+        look.at(Cause.RESPONSE_TIMEOUT, f"connected to {where}, hold {held} not over", facts)
         try:
-            async with asyncio.timeout(self.hold):
+            async with asyncio.timeout(self.hold) as bound:
                 while await reader.read(_MOST):
                     pass
         except TimeoutError:
-            held = format_duration(self.hold)
-            return Result(Cause.READY, f"{ready.detail}, open for {held}", ready.facts)
+            if not bound.expired():
+                raise
+            return Result(Cause.READY, f"connected to {where}, open for {held}", facts)
         raise EOFError
 
 
