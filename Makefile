@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CODE = $(shell find waitfor -name '*.py') pyproject.toml README.md
 
-.PHONY: demo test lint types coverage docs bench clean
+.PHONY: demo test image test-image test-pods lint types coverage docs bench clean
 
 demo: $(VENV)/wheel $(VENV)/tests ## a name, a port and a health endpoint come up one after another
 	$(BIN)/python examples/demo.py
@@ -21,6 +21,17 @@ coverage: $(VENV)/wheel $(VENV)/tests ## the tests again, counting which lines a
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
+
+image: ## the container image, with docker, podman or buildah; see image/README.md
+	image/build
+
+test-image: $(VENV)/wheel $(VENV)/tests ## the image that is built, and the black-box tests against its one file
+	@tests/tools
+	$(BIN)/python -m pytest tests/image
+	WAITFOR=$(CURDIR)/dist/waitfor $(BIN)/python -m pytest tests/blackbox
+
+test-pods: $(VENV)/wheel $(VENV)/tests ## the examples, as pods that really run
+	$(BIN)/python -m pytest tests/pods
 
 lint: $(VENV)/checks
 	$(BIN)/ruff format --check .
