@@ -30,7 +30,7 @@ test-image: $(VENV)/wheel $(VENV)/tests ## the image that is built, and the blac
 	$(BIN)/python -m pytest tests/image
 	WAITFOR=$(CURDIR)/dist/waitfor $(BIN)/python -m pytest tests/blackbox
 
-test-pods: $(VENV)/wheel $(VENV)/tests ## the examples, as pods that really run
+test-pods: $(VENV)/wheel $(VENV)/tests $(VENV)/pods ## the examples, as pods that really run
 	$(BIN)/python -m pytest tests/pods
 
 lint: $(VENV)/checks
@@ -64,6 +64,10 @@ $(VENV)/wheel: $(VENV)/pip $(CODE)
 
 $(VENV)/tests: $(VENV)/pip pyproject.toml
 	$(BIN)/pip install --quiet --group test
+	@touch $@
+
+$(VENV)/pods: $(VENV)/pip pyproject.toml
+	$(BIN)/pip install --quiet --group pods
 	@touch $@
 
 $(VENV)/checks: $(VENV)/pip pyproject.toml

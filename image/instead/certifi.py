@@ -4,4 +4,4 @@ import os
 
 
 def where():
-    return os.environ["SSL_CERT_FILE"]
+    return os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")

@@ -1,0 +1,1 @@
+"""Pods, run for real."""
