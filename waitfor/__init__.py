@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from waitfor.api import wait_for, wait_for_async
+    from waitfor.events import Event
     from waitfor.result import (
         Cause,
         InvalidTarget,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Cause",
+    "Event",
     "InvalidTarget",
     "NotReady",
     "Outcome",
@@ -47,5 +49,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    room = "api" if name.startswith("wait_for") else "result"
-    return getattr(import_module(f"waitfor.{room}"), name)
+    rooms = {"wait_for": "api", "wait_for_async": "api", "Event": "events"}
+    return getattr(import_module(f"waitfor.{rooms.get(name, 'result')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, Unpack
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypedDict, Unpack, cast
 
 from waitfor.events import Event
-from waitfor.options import options
+from waitfor.options import Option, options
 from waitfor.plan import Mode, Plan, make_plan
 from waitfor.policy import Policy
 from waitfor.result import InvalidTarget, NotReady, Report
@@ -83,31 +83,47 @@ def wait_for(*targets: str, **settings: Unpack[Settings]) -> Report:
         InvalidTarget: a target or a setting that cannot be; nothing was sent.
         RuntimeError: an event loop runs in this thread; await :func:`wait_for_async` there.
     """
+    if _in_a_loop():
+        raise RuntimeError("an event loop runs in this thread: await wait_for_async() instead")
     return asyncio.run(wait_for_async(*targets, **settings))
 
 
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _plan(targets: tuple[str, ...], settings: Settings) -> Plan:
+    for target in targets:
+        if not isinstance(target, str):
+            raise TypeError(f"a target is a string, not {type(target).__name__}")
     given: dict[str, Any] = dict(settings)
     parallel, first = given.pop("parallel", False), given.pop("any", False)
-    timeout = _read(Plan, "timeout", given.pop("timeout", 300.0))
-    if fatal := tuple(_read(Policy, "fatal", cause) for cause in given.pop("fatal", ())):
-        policy = {"fatal": fatal}
-    else:
-        policy = {}
-    policy |= {name: _read(Policy, name, value) for name, value in given.items()}
     mode = Mode.ANY if first else Mode.PARALLEL if parallel else Mode.SEQUENCE
-    return make_plan(targets, timeout=timeout, mode=mode, policy=policy)
+    whole, policy = _take(Plan, given), _take(Policy, given)
+    if given:
+        raise TypeError(f"wait_for() got an unexpected keyword argument {next(iter(given))!r}")
+    return make_plan(targets, mode=mode, policy=policy, **whole)
 
 
-def _read(holder: type, field: str, value: object) -> Any:
+def _take(kind: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Take the fields of a class out of the settings."""
+    fields = [about for about in options(kind).values() if about.field in given]
+    return {about.field: _read(about, given.pop(about.field)) for about in fields}
+
+
+def _read(about: Option, value: object) -> Any:
     """A setting, through the same gate as text, so that the same limits hold."""
-    about = options(holder).get(field.replace("_", "-"))
-    if about is None:
-        raise TypeError(f"wait_for() got an unexpected keyword argument {field!r}")
     try:
-        return about.parse(value if isinstance(value, str) else _as_text(field, value))
+        if about.repeatable and not isinstance(value, str):
+            return tuple(about.parse(each) for each in cast(Iterable[str], value))
+        read = about.parse(value if isinstance(value, str) else _as_text(about.field, value))
     except ValueError as error:
-        raise InvalidTarget(f"{field}: {error}") from None
+        raise InvalidTarget(f"{about.field}: {error}") from None
+    return (read,) if about.repeatable else read
 
 
 def _as_text(field: str, value: object) -> str:

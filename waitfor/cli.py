@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import click
@@ -13,7 +14,7 @@ from click.core import ParameterSource
 from waitfor import __version__, runner, signals
 from waitfor.command import CannotRun, become, check
 from waitfor.events import Event, Finished
-from waitfor.options import Option, options
+from waitfor.options import Option, option, options
 from waitfor.plan import Mode, Plan, make_plan
 from waitfor.policy import Policy
 from waitfor.probes import SCHEMES, probe_class
@@ -28,7 +29,7 @@ from waitfor.report import (
     write_termination_log,
 )
 from waitfor.result import InvalidTarget, Outcome, Report
-from waitfor.values import nearest
+from waitfor.values import nearest, one_of, quoted
 
 READY, GAVE_UP, USAGE, BUG, DEADLINE = 0, 1, 2, 3, 124
 EXIT_CODES = (
@@ -46,6 +47,8 @@ TARGETS = (
     ("http[s]://HOST[:PORT]/PATH", "the status is from 200 to 399"),
 )
 _ENDS = {Outcome.READY: READY, Outcome.GAVE_UP: GAVE_UP, Outcome.DEADLINE: DEADLINE}
+_OUTPUTS = ("text", "json")
+_COMPLETE = "_WAITFOR_COMPLETE"
 _ABOUT = """Wait until each TARGET is ready, one after another, then run COMMAND, if given, in
 place of waitfor. Options of one target follow it: 'http://api/healthz#status=200,period=1s'.
 
@@ -57,29 +60,70 @@ class _Refused(Exception):
     """What was asked for cannot be; says why."""
 
 
-class _Value(click.ParamType[Any]):
+def _writable(path: str) -> str:
+    folder = os.path.dirname(path) or "."
+    if path != "none" and (
+        os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK)
+    ):
+        raise ValueError(f"{quoted(path)} cannot be written; 'none' writes no file")
+    return path
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """Options of the command line alone: where and how it tells."""
+
+    termination_log: str = option(
+        _writable,
+        TERMINATION_LOG,
+        "Where the reasons of a failure are left as well.",
+        "PATH|none",
+        default_help=f"{TERMINATION_LOG}, if it is there",
+    )
+    output: str = option(
+        one_of(_OUTPUTS, "a form of output"),
+        "text",
+        "What stderr gets: text, or events as JSON lines.",
+        "|".join(_OUTPUTS),
+        choices=_OUTPUTS,
+    )
+
+
+class _Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """The value of an option, by its own parser."""
 
     def __init__(self, about: Option) -> None:
         self.name = about.metavar
-        self._parse = about.parse
+        self._about = about
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         try:
-            return self._parse(value) if isinstance(value, str) else value
+            return self._about.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return rv.split() if self._about.repeatable else [rv]
 
-class _Target(click.ParamType[str]):
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
+        return _completions(self._about.choices, incomplete)
+
+
+class _Target(click.ParamType):  # type: ignore[type-arg]
     """A target; offers the schemes to a shell that completes."""
 
     name = "TARGET"
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
-        schemes = [f"{scheme}://" for scheme in SCHEMES]
-        found = [scheme for scheme in schemes if scheme.startswith(incomplete)]
-        return [click.shell_completion.CompletionItem(each) for each in found]
+        # Click does not tell what stands behind "--"; it is COMMAND's, for the shell to complete.
+        if "--" in os.environ.get("COMP_WORDS", "").split():
+            return [click.shell_completion.CompletionItem(incomplete, type="file")]
+        return _completions([f"{scheme}://" for scheme in SCHEMES], incomplete)
+
+
+def _completions(words: Sequence[str], incomplete: str) -> list[Any]:
+    item = click.shell_completion.CompletionItem
+    return [item(word) for word in words if word.startswith(incomplete)]
 
 
 class _Command(click.Command):
@@ -101,7 +145,8 @@ def _option(about: Option, *flags: str) -> click.Option:
     return click.Option(
         [*flags, f"--{about.name}", about.field],
         type=_Value(about),
-        multiple=about.repeatable,
+        # So that one given twice is seen.
+        multiple=True,
         metavar=about.metavar,
         envvar=f"WAITFOR_{about.field.upper()}",
         help=about.help + (f"  [default: {default}]" if default else ""),
@@ -123,27 +168,14 @@ def command() -> click.Command:
             *map(_option, options(Policy).values()),
             _flag(["--parallel"], "Watch all targets at once, not one after another."),
             _flag(["--any"], "Watch all at once and end with the first that is ready."),
-            click.Option(
-                ["--termination-log"],
-                metavar="PATH|none",
-                envvar="WAITFOR_TERMINATION_LOG",
-                help="Where the reasons of a failure are left as well."
-                f"  [default: {TERMINATION_LOG}, if it is there]",
-            ),
-            click.Option(
-                ["-o", "--output"],
-                type=click.Choice(["text", "json"]),
-                default="text",
-                envvar="WAITFOR_OUTPUT",
-                help="What stderr gets: text, or events as JSON lines.  [default: text]",
-            ),
+            _option(options(_Telling)["termination-log"]),
+            _option(options(_Telling)["output"], "-o"),
             _flag(["-q", "--quiet"], "Tell failures only."),
             _flag(["-v", "--verbose"], "Tell every look."),
             _flag(["--dry-run"], "Print what would be waited for, and send nothing."),
             click.Option(["--version"], is_flag=True, help="Print the version."),
             click.Option(["-h", "--help"], is_flag=True, help="Print this, or a kind's options."),
         ],
-        callback=lambda **_: None,
         help=_ABOUT,
         epilog="'waitfor --help http' shows the options of one kind of target.",
         add_help_option=False,
@@ -155,96 +187,97 @@ class _Request(NamedTuple):
 
     plan: Plan
     command: list[str]
-    termination_log: str
-    json_lines: bool
+    telling: _Telling
     verbosity: Verbosity
     dry_run: bool
 
 
 def run(argv: list[str]) -> int:
     """Do what the arguments say, and return the exit code; COMMAND does not return."""
-    arguments, separator, behind = _split(argv)
-    # Settings that telling a mistake needs, before the mistakes are looked for.
-    reporter = Reporter(sys.stderr, json_lines=_wants_json(arguments), verbosity=Verbosity.NORMAL)
-    log = os.environ.get("WAITFOR_TERMINATION_LOG") or TERMINATION_LOG
+    if asked := os.environ.get(_COMPLETE):
+        return _complete(asked)
+    arguments, behind = _split(argv)
     try:
-        if _asked(arguments, "--help", "-h"):
+        if "--help" in arguments or "-h" in arguments:
             return _print(_help(arguments))
-        if _asked(arguments, "--version"):
+        if "--version" in arguments:
             return _print(f"waitfor {__version__}")
-        request = _request(arguments, separator, behind)
-        log = request.termination_log
+        request = _request(arguments, behind)
         return _wait(request) if not request.dry_run else _dry_run(request)
     except _Refused as refused:
         message, code = str(refused), USAGE
     except CannotRun as cannot:
         message, code = str(cannot), cannot.exit_code
     except Exception as error:
-        secrets = request.plan.secrets if "request" in locals() else ()
-        message, code = _bug(error, secrets), BUG
-    reporter.error(message, code)
-    if log != "none":
-        write_termination_log(log, message)
+        message, code = _bug(error), BUG
+    _tell(message, code, arguments)
     return code
 
 
-def _split(argv: list[str]) -> tuple[list[str], bool, list[str]]:
-    """What stands before ``--``, whether it is there, what stands behind it."""
+def _complete(asked: str) -> int:
+    """Answer a shell that completes, or print what makes it ask."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(command(), {}, "waitfor", _COMPLETE, asked)
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str] | None]:
+    """What stands before the first ``--`` and what stands behind it, None without one."""
     if "--" not in argv:
-        return argv, False, []
+        return argv, None
     at = argv.index("--")
-    return argv[:at], True, argv[at + 1 :]
+    return argv[:at], argv[at + 1 :]
 
 
-def _asked(arguments: list[str], *names: str) -> bool:
-    return any(name in arguments for name in names)
-
-
-def _wants_json(arguments: list[str]) -> bool:
-    words = " ".join(arguments).replace("=", " ")
-    return (
-        "-o json" in words
-        or "-ojson" in words
-        or "--output json" in words
-        or (os.environ.get("WAITFOR_OUTPUT") == "json")
-    )
+def _tell(message: str, code: int, arguments: list[str]) -> None:
+    """Tell what ended waitfor itself, where it was asked to, whatever else is wrong."""
+    with command().make_context(
+        "waitfor", list(arguments), resilient_parsing=True, ignore_unknown_options=True
+    ) as context:
+        output, log = (context.params[name] or [""] for name in ("output", "termination_log"))
+    json_lines = output[-1] == "json"
+    Reporter(sys.stderr, json_lines=json_lines, verbosity=Verbosity.NORMAL).error(message, code)
+    if log[-1] != "none":
+        write_termination_log(log[-1] or TERMINATION_LOG, message)
 
 
 def _print(text: str) -> int:
     try:
-        click.echo(text)
-    except BrokenPipeError:
-        # A reader such as head has seen enough; what is left must not be flushed again.
+        # A file name that is no text cannot be printed as such everywhere.
+        click.echo(text.encode("utf-8", "backslashreplace").decode())
+    except OSError as error:
+        # What is left must not be flushed again.  A reader such as head has seen enough.
         sys.stdout = None
+        if not isinstance(error, BrokenPipeError):
+            raise _Refused(f"stdout cannot be written: {error.strerror}") from None
     return READY
 
 
 def _help(arguments: list[str]) -> str:
-    kinds = [word.partition(":")[0] for word in arguments if word.partition(":")[0] in SCHEMES]
-    if kinds:
-        return kind_help(kinds[0])
-    made = command()
-    return made.get_help(click.Context(made, info_name="waitfor"))
+    for kind in (word.partition(":")[0] for word in arguments):
+        if kind in SCHEMES:
+            return kind_help(kind)
+    after = arguments[arguments.index("--help") + 1 :][:1] if "--help" in arguments else []
+    if after and after[0].isalpha():
+        raise _Refused(f"--help: {quoted(after[0])} is not a kind: {nearest(after[0], SCHEMES)}")
+    return click.Context(command(), info_name="waitfor").get_help()
 
 
 def kind_help(scheme: str) -> str:
     """The options of one kind of target, as help shows them."""
     cls = probe_class(scheme)
     formatter = click.HelpFormatter()
-    formatter.write_heading(f"Options of {scheme}:// targets")
-    rows = [
-        (f"{about.name}={about.metavar}", about.help + _default(about))
-        for about in options(cls).values()
-    ]
-    formatter.indent()
-    formatter.write_dl(rows)
-    formatter.dedent()
+    with formatter.section(f"Options of {scheme}:// targets"):
+        formatter.write_dl(
+            (f"{about.name}={about.metavar}", about.help + _default(about))
+            for about in options(cls).values()
+        )
     with formatter.section("Options of every target"):
         names = [f"{name}={about.metavar}" for name, about in options(Policy).items()]
         formatter.write_text(", ".join(names))
     with formatter.section("Examples"):
         formatter.write_dl([(f"'{target}'", what) for target, what in cls.EXAMPLES])
-    return formatter.getvalue().rstrip("\n")
+    return formatter.getvalue().strip("\n")
 
 
 def _default(about: Option) -> str:
@@ -252,48 +285,50 @@ def _default(about: Option) -> str:
     return again + (f"  [default: {about.default_text()}]" if about.default_text() else "")
 
 
-def _request(arguments: list[str], separator: bool, behind: list[str]) -> _Request:
-    made = command()
+def _request(arguments: list[str], behind: list[str] | None) -> _Request:
     try:
-        # Also answers a shell that asks for completions.
-        with made.make_context("waitfor", list(arguments)) as context:
-            values = dict(context.params)
+        with command().make_context("waitfor", list(arguments)) as context:
+            values = context.params
+            policy, whole, telling = (_given(kind, context) for kind in (Policy, Plan, _Telling))
     except click.UsageError as error:
         raise _Refused(_words(error)) from None
-    if separator and not behind:
+    if behind == []:
         raise _Refused("COMMAND is missing after '--'")
-    if values["quiet"] and values["verbose"]:
-        raise _Refused("--quiet and --verbose exclude each other")
-    policy = {
-        about.field: values[about.field]
-        for about in options(Policy).values()
-        if values[about.field] not in (None, ())
-    }
-    timeout = values["timeout"]
+    mode = Mode.ANY if values["any"] else Mode.PARALLEL if values["parallel"] else Mode.SEQUENCE
     try:
-        plan = make_plan(
-            _targets(list(values["targets"])),
-            timeout=options(Plan)["timeout"].default if timeout is None else timeout,
-            mode=Mode.ANY
-            if values["any"]
-            else Mode.PARALLEL
-            if values["parallel"]
-            else Mode.SEQUENCE,
-            policy=policy,
-        )
+        plan = make_plan(_targets(list(values["targets"])), mode=mode, policy=policy, **whole)
     except InvalidTarget as error:
         raise _Refused(str(error)) from None
     if behind:
         check(behind)
-    verbosity = {(1, 0): Verbosity.QUIET, (0, 1): Verbosity.VERBOSE}
-    return _Request(
-        plan,
-        behind,
-        _termination_log(values["termination_log"]),
-        values["output"] == "json",
-        verbosity.get((values["quiet"], values["verbose"]), Verbosity.NORMAL),
-        values["dry_run"],
-    )
+    return _Request(plan, behind or [], _Telling(**telling), _verbosity(context), values["dry_run"])
+
+
+def _given(kind: type, context: click.Context) -> dict[str, Any]:
+    """The fields of a class of options that somebody set."""
+    given = {}
+    for about in options(kind).values():
+        values = context.params[about.field]
+        if len(values) > 1 and not about.repeatable:
+            raise _Refused(f"--{about.name} is given twice")
+        if values:
+            given[about.field] = values if about.repeatable else values[0]
+    return given
+
+
+def _verbosity(context: click.Context) -> Verbosity:
+    words = {"quiet": Verbosity.QUIET, "verbose": Verbosity.VERBOSE}
+    asked = [word for word in words if context.params[word]]
+    if len(asked) == len(words):
+        # Arguments win over variables.
+        asked = [
+            word
+            for word in asked
+            if context.get_parameter_source(word) is ParameterSource.COMMANDLINE
+        ]
+        if len(asked) != 1:
+            raise _Refused("--quiet and --verbose exclude each other")
+    return words[asked[0]] if asked else Verbosity.NORMAL
 
 
 def _targets(arguments: list[str]) -> list[str]:
@@ -303,39 +338,34 @@ def _targets(arguments: list[str]) -> list[str]:
     return arguments or variable
 
 
-def _termination_log(path: str | None) -> str:
-    if path in (None, "none"):
-        return path or TERMINATION_LOG
-    folder = os.path.dirname(path) or "."
-    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise _Refused(f"--termination-log: {path!r} cannot be written; 'none' writes no file")
-    return path
-
-
 def _words(error: click.UsageError) -> str:
-    """An error of click in one line of ours."""
-    context = error.ctx
-    if isinstance(error, click.NoSuchOption):
-        known = [name for p in context.command.params for name in p.opts] if context else []
+    """An error of click in one line of ours; what click quotes may be a secret."""
+    context, param = error.ctx, getattr(error, "param", None)
+    if isinstance(error, click.NoSuchOption) and context:
+        known = [max(p.opts, key=len) for p in context.command.params if p.opts[0][:1] == "-"]
         word = error.option_name
-        return f"unknown option {word}: {nearest(word, [n for n in known if n.startswith('--')])}"
-    if isinstance(error, click.BadParameter) and error.param and context:
-        name = max(error.param.opts, key=len)
-        source = context.get_parameter_source(error.param.name or "")
-        if source is ParameterSource.ENVIRONMENT and error.param.envvar:
-            name = str(error.param.envvar)
-        return f"{name}: {error.message.splitlines()[0]}"
+        return f"unknown option {quoted(word)}: {nearest(word, known)}"
+    if isinstance(error, click.BadParameter) and param and context:
+        name = max(param.opts, key=len)
+        source = context.get_parameter_source(param.name or "")
+        if source is ParameterSource.ENVIRONMENT and param.envvar:
+            name = str(param.envvar)
+        if isinstance(param.type, _Value):
+            return f"{name}: {error.message}"
+        return f"{name}: {quoted(os.environ.get(name, ''))} is neither true nor false"
     return " ".join(error.format_message().split())
 
 
 def _dry_run(request: _Request) -> int:
-    if request.json_lines:
+    if request.telling.output == "json":
         return _print(json_line(plan_object(request.plan, request.command)))
     return _print("\n".join(plan_lines(request.plan, request.command)))
 
 
 def _wait(request: _Request) -> int:
-    reporter = Reporter(sys.stderr, json_lines=request.json_lines, verbosity=request.verbosity)
+    reporter = Reporter(
+        sys.stderr, json_lines=request.telling.output == "json", verbosity=request.verbosity
+    )
     reports: list[Report] = []
 
     def emit(event: Event) -> None:
@@ -343,7 +373,6 @@ def _wait(request: _Request) -> int:
         if isinstance(event, Finished):
             reports.append(event.report)
 
-    gc.enable()
     try:
         code = _ENDS[signals.run(runner.run(request.plan, emit)).outcome]
     except signals.Stopped as stopped:
@@ -351,18 +380,17 @@ def _wait(request: _Request) -> int:
     if code == READY and request.command:
         signals.restore()
         become(request.command)
-    if code != READY and reports and request.termination_log != "none":
-        write_termination_log(request.termination_log, last_words(reports[0]))
+    if code != READY and reports and request.telling.termination_log != "none":
+        write_termination_log(request.telling.termination_log, last_words(reports[0]))
     return code
 
 
-def _bug(error: Exception, secrets: tuple[str, ...]) -> str:
-    """A crash in lines for a report of it, without the secrets of this call."""
+def _bug(error: Exception) -> str:
+    """Where and of what type a crash was, without its own words: they may quote a secret."""
     # Only a crash pays for this import.
     import traceback
 
-    lines = traceback.format_exception(error)
-    told = "".join(lines) + f"this is a bug in waitfor {__version__}: please report these lines"
-    for secret in sorted(secrets, key=len, reverse=True):
-        told = told.replace(secret, "***")
-    return told
+    where = "".join(traceback.format_tb(error.__traceback__))
+    return (
+        f"{where}{type(error).__name__}\nthis is a bug in waitfor {__version__}: please report it"
+    )

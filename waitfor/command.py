@@ -19,7 +19,9 @@ class CannotRun(Exception):
 
     def __init__(self, program: str, reason: str, exit_code: int) -> None:
         self.exit_code = exit_code
-        super().__init__(f"COMMAND {program!r} {reason}")
+        # A variable that only a shell would set, PASSWORD=..., may stand in its place.
+        name, equals, _ = program.partition("=")
+        super().__init__(f"COMMAND {name + equals + '...' * bool(equals)!r} {reason}")
 
 
 def check(command: list[str]) -> None:

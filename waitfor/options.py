@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from waitfor.values import nearest
+from waitfor.values import nearest, quoted
 
 
 class Option(NamedTuple):
@@ -26,6 +26,7 @@ class Option(NamedTuple):
         secret: its value is never shown.
         show: value to text, the inverse of ``parse``.
         default_help: what the default means, where the value does not say it.
+        choices: the values there are, where they can be listed; for completion.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Option(NamedTuple):
     secret: bool
     show: Callable[[Any], str]
     default_help: str
+    choices: tuple[str, ...]
 
     @property
     def field(self) -> str:
@@ -64,23 +66,23 @@ def option(
     secret: bool = False,
     show: Callable[[Any], str] = str,
     default_help: str = "",
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field that is an option; the arguments are :class:`Option`'s."""
-    about = (parse, help, metavar, repeatable, secret, show, default_help)
-    return dataclasses.field(default=default, metadata={"option": about})
+    about = Option(
+        "", parse, default, help, metavar, repeatable, secret, show, default_help, choices
+    )
+    return dataclasses.field(default=default, repr=not secret, metadata={"option": about})
 
 
 def options(cls: type[Any]) -> dict[str, Option]:
     """The options of a dataclass by name, in the order of its fields."""
-    found = {}
-    for field in dataclasses.fields(cls):
-        if about := field.metadata.get("option"):
-            parse, help, metavar, repeatable, secret, show, default_help = about
-            name = field.name.replace("_", "-")
-            found[name] = Option(
-                name, parse, field.default, help, metavar, repeatable, secret, show, default_help
-            )
-    return found
+    return {
+        name: field.metadata["option"]._replace(name=name)
+        for field in dataclasses.fields(cls)
+        if "option" in field.metadata
+        for name in [field.name.replace("_", "-")]
+    }
 
 
 def read(known: dict[str, Option], pairs: Iterable[tuple[str, str]], what: str) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def read(known: dict[str, Option], pairs: Iterable[tuple[str, str]], what: str) 
     for name, text in pairs:
         about = known.get(name)
         if about is None:
-            raise ValueError(f"{what} has no option {name!r}: {nearest(name, known)}")
+            raise ValueError(f"{what} has no option {quoted(name)}: {nearest(name, known)}")
         try:
             value = about.parse(text)
         except ValueError as error:

@@ -49,16 +49,11 @@ class Plan:
         show=format_duration,
     )
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Texts that must not appear in any output."""
-        return tuple(secret for wait in self.waits for secret in wait.target.probe.secrets)
-
 
 def make_plan(
     targets: Iterable[str],
     *,
-    timeout: float = 300.0,
+    timeout: float = Plan.timeout,
     mode: Mode = Mode.SEQUENCE,
     policy: Mapping[str, Any],
 ) -> Plan:
@@ -85,15 +80,16 @@ def _wait(target: Target, timeout: float, general: Mapping[str, Any]) -> Wait:
         policy = Policy.merge(general, target.policy, target.probe.PERIOD)
     except ValueError as error:
         raise InvalidTarget(f"{target.name!r}: {error}") from None
-    longest = target.probe.shortest_look
-    if longest >= policy.attempt_timeout:
-        raise InvalidTarget(
-            f"{target.name!r}: hold {format_duration(longest)} does not fit into"
-            f" attempt-timeout {format_duration(policy.attempt_timeout)}"
-        )
-    if 0 < timeout <= policy.initial_delay:
-        raise InvalidTarget(
-            f"{target.name!r}: initial-delay {format_duration(policy.initial_delay)} does not fit"
-            f" into timeout {format_duration(timeout)}"
-        )
+    hold, delay = target.probe.shortest_look, policy.initial_delay
+    whole = timeout or float("inf")
+    for inner, shorter, outer, longer in (
+        ("hold", hold, "attempt-timeout", policy.attempt_timeout),
+        ("initial-delay", delay, "timeout", whole),
+        ("hold", hold, "timeout", whole),
+    ):
+        if shorter >= longer:
+            raise InvalidTarget(
+                f"{target.name!r}: {inner} {format_duration(shorter)} does not fit into"
+                f" {outer} {format_duration(longer)}"
+            )
     return Wait(target, policy)

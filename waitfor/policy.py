@@ -15,17 +15,13 @@ from waitfor.values import (
     factor,
     format_duration,
     format_percentage,
-    nearest,
+    one_of,
     percentage,
     positive_duration,
 )
 
-
-def _cause(text: str) -> Cause:
-    known = [cause.value for cause in Cause if cause is not Cause.READY]
-    if text not in known:
-        raise ValueError(f"{text!r} is not a cause: {nearest(text, known)}")
-    return Cause(text)
+_CAUSES = tuple(cause.value for cause in Cause if cause is not Cause.READY)
+_cause = one_of(_CAUSES, "a cause")
 
 
 @dataclass(frozen=True)
@@ -82,12 +78,13 @@ class Policy:
         duration, 0.0, "Pause before the first look.", "DURATION", show=format_duration
     )
     fatal: tuple[Cause, ...] = option(
-        _cause,
+        lambda text: Cause(_cause(text)),
         (),
         "Give up at once on this cause, such as nxdomain or status.",
         "CAUSE",
         repeatable=True,
         show=", ".join,
+        choices=_CAUSES,
     )
 
     @classmethod

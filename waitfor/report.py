@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, TextIO
 
@@ -26,8 +26,21 @@ TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes reads a container's last words (terminationMessagePath)."""
 TERMINATION_BYTES = 4096
 """How much of them it shows."""
-MOST_LINES = 20
+MOST_TARGETS = 20
 """How many targets a heartbeat or a summary names."""
+MOST_CHARACTERS = 1000
+"""How much of a line of text is shown."""
+
+EVENT_NAMES: dict[type[Event], str] = {
+    Looked: "looked",
+    ReasonChanged: "not-ready",
+    Ready: "ready",
+    GaveUp: "gave-up",
+    StillWaiting: "still-waiting",
+    Finished: "finished",
+}
+ERROR, PLAN = "error", "plan"
+"""The names of JSON lines; these two tell no event of a wait."""
 
 
 class Verbosity(IntEnum):
@@ -47,8 +60,7 @@ class Reporter:
 
     def __init__(self, stream: TextIO | None, *, json_lines: bool, verbosity: Verbosity) -> None:
         self._stream, self._json, self._verbosity = stream, json_lines, verbosity
-        self._hinted: set[tuple[str, Cause]] = set()
-        self._several = True
+        self._hinted: set[Cause] = set()
 
     def __call__(self, event: Event) -> None:
         """Tell an event, if the verbosity wants it."""
@@ -57,16 +69,14 @@ class Reporter:
         if self._json:
             self._write(json_line(_event_object(event)))
         else:
-            for line in self._lines(event):
-                self._write(f"waitfor: {line}")
+            self._write_text(self._lines(event))
 
     def error(self, message: str, exit_code: int) -> None:
         """Tell what ended waitfor itself."""
         if self._json:
-            self._write(json_line({"event": "error", "message": message, "exit_code": exit_code}))
+            self._write(json_line({"event": ERROR, "message": message, "exit_code": exit_code}))
         else:
-            for line in message.splitlines():
-                self._write(f"waitfor: {line}")
+            self._write_text(message.splitlines())
 
     def _wants(self, event: Event) -> bool:
         match event:
@@ -76,41 +86,45 @@ class Reporter:
                 return not report.ready or self._verbosity is not Verbosity.QUIET
         return self._verbosity is not Verbosity.QUIET
 
+    def _write_text(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._write(_shown(f"waitfor: {line}"))
+
     def _write(self, line: str) -> None:
         if self._stream is None:
             return
         try:
-            self._stream.write(printable(line) + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            self._stream = None
+            # A disk may have room again, a pipe may be read again: the next line is tried.
+            return
 
     def _lines(self, event: Event) -> list[str]:
         match event:
             case Looked(target):
-                return [f"{target.target}: look {target.looks}: {_reason(target)}"]
+                waited = format_elapsed(target.waited)
+                return [f"{target.target} look {target.looks} ({waited}): {_reason(target)}"]
             case Ready(target):
                 return [f"{target.target} is ready: {_reason(target)} ({_effort(target)})"]
             case ReasonChanged(target):
                 line = f"{target.target} is not ready: {_reason(target)} ({_effort(target)})"
-                return [line, *self._hint(target)]
+                return [line, *_hint(target, self._hinted)]
             case GaveUp(target):
-                return [f"{target.target} is given up: {_reason(target)} ({_effort(target)})"]
+                # Why was told before, or is by the summary that follows.
+                return [f"{target.target} is given up ({_effort(target)})"]
             case StillWaiting(_, targets):
+                # By now a hint has scrolled away: who reads the end of the log gets it again.
+                self._hinted.clear()
                 lines = [
-                    f"{t.target} still not ready: {_reason(t)} ({_effort(t)})" for t in targets
+                    f"{t.target} is still not ready: {_reason(t)} ({_effort(t)})"
+                    for t in targets[:MOST_TARGETS]
                 ]
-                return _at_most(lines)
+                return lines + _rest(targets)
             case Finished(report):
                 # The line that says that the only target is ready has said it all.
-                return [] if report.ready and len(report.targets) == 1 else summary(report)
-
-    def _hint(self, target: TargetReport) -> list[str]:
-        cause = target.result.cause if target.result else Cause.READY
-        if cause not in HINTS or (target.target, cause) in self._hinted:
-            return []
-        self._hinted.add((target.target, cause))
-        return [f"  hint: {HINTS[cause]}"]
+                alone = report.ready and len(report.targets) == 1
+                return [] if alone else summary(report, self._hinted)
 
 
 def printable(line: str) -> str:
@@ -118,54 +132,82 @@ def printable(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
+def _shown(line: str) -> str:
+    """A line that can be shown, its middle left out if it is very long."""
+    line, half = printable(line), MOST_CHARACTERS // 2
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:half]} ... {line[-half:]}"
+
+
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _reason(target: TargetReport) -> str:
-    return target.result.detail if target.result else "not looked at yet"
+    if target.result is None:
+        return "not looked at yet"
+    if target.result.ready and target.state is not State.READY:
+        return f"{target.result.detail}, but not yet success-threshold looks in a row"
+    return target.result.detail
 
 
 def _effort(target: TargetReport) -> str:
     return f"{format_elapsed(target.waited)}, {_plural(target.looks, 'look')}"
 
 
-def _at_most(lines: list[str]) -> list[str]:
-    rest = len(lines) - MOST_LINES
-    return lines if rest <= 0 else [*lines[:MOST_LINES], f"and {rest} more"]
+def _hint(target: TargetReport, told: set[Cause]) -> list[str]:
+    """The hint for a target's cause, unless it was told already."""
+    cause = target.result.cause if target.result else Cause.READY
+    if cause not in HINTS or cause in told:
+        return []
+    told.add(cause)
+    return [f"  hint: {HINTS[cause]}"]
 
 
-def summary(report: Report) -> list[str]:
-    """How a wait ended, in lines: the end, then each target that was not ready and why."""
+def _rest(targets: Sequence[TargetReport]) -> list[str]:
+    number = len(targets) - MOST_TARGETS
+    return [f"  and {_plural(number, 'more target')}"] if number > 0 else []
+
+
+def summary(report: Report, told: set[Cause] | None = None) -> list[str]:
+    """How a wait ended, in lines: the end, then each target that was not ready, why, and a hint.
+
+    Args:
+        report: how it ended.
+        told: causes whose hints were told already; takes in those of these lines.
+    """
     number = len(report.targets)
-    unready = [target for target in report.targets if target.state is not State.READY]
-    count = f"{number - len(unready)} of {_plural(number, 'target')} ready"
+    ready = [target for target in report.targets if target.state is State.READY]
+    count = f"{len(ready)} of {_plural(number, 'target')} ready"
     waited = format_elapsed(report.waited)
+    effort = f"{waited}, {_plural(report.looks, 'look')}"
     match report.outcome:
-        case Outcome.READY if not unready:
-            looks = _plural(report.looks, "look")
-            return [f"all {_plural(number, 'target')} ready ({waited}, {looks})"]
+        case Outcome.READY if len(ready) == number:
+            return [f"all {_plural(number, 'target')} ready ({effort})"]
         case Outcome.READY:
-            return [f"{count}, one was enough ({waited}, {_plural(report.looks, 'look')})"]
+            return [f"{count}, one was enough: {ready[0].target} ({effort})"]
         case Outcome.DEADLINE:
-            end = f"not ready in time: {format_duration(report.timeout)} are over, {count}"
+            end = f"timed out after {format_duration(report.timeout)}: {count}"
         case Outcome.GAVE_UP:
-            end = f"gave up after {waited}, {count}"
+            end = f"gave up after {waited}: {count}"
         case Outcome.INTERRUPTED:
-            end = f"stopped by {report.signal or 'its caller'} after {waited}, {count}"
-    lines = []
-    for target in unready:
+            end = f"stopped by {report.signal or 'its caller'} after {waited}: {count}"
+    # What ended the wait stands first, what was never looked at last.
+    order = [State.GAVE_UP, State.WAITING, State.PENDING]
+    unready = sorted(
+        (target for target in report.targets if target.state is not State.READY),
+        key=lambda target: order.index(target.state),
+    )
+    lines, told = [end], set() if told is None else told
+    for target in unready[:MOST_TARGETS]:
         pending = target.state is State.PENDING
         why = "its turn did not come" if pending else f"{_reason(target)} ({_effort(target)})"
-        lines.append(f"  {target.target}: {why}")
-    return [end, *_at_most(lines)]
+        lines += [f"  {target.target}: {why}", *_hint(target, told)]
+    return lines + _rest(unready)
 
 
 def last_words(report: Report) -> str:
-    """The summary and the hints, for the termination log."""
-    causes = dict.fromkeys(t.result.cause for t in report.targets if t.result)
-    hints = [f"hint: {HINTS[cause]}" for cause in causes if cause in HINTS]
-    return "\n".join([*summary(report), *hints])
+    """The summary with its hints, for the termination log."""
+    return "\n".join(summary(report))
 
 
 def write_termination_log(path: str, message: str) -> None:
@@ -173,39 +215,36 @@ def write_termination_log(path: str, message: str) -> None:
 
     A path of somebody's own is made; the usual one is written only where Kubernetes made it.
     """
-    lines = "\n".join(printable(line) for line in message.splitlines())
-    octets = lines.encode("utf-8", "replace")[: TERMINATION_BYTES - 1]
+    text = "\n".join(_shown(line) for line in message.splitlines()) + "\n"
+    octets = text.encode("utf-8", "replace")
+    if len(octets) > TERMINATION_BYTES:
+        # The first lines say how it ended; the last ones of a crash say why.
+        cut = b"\n...\n"
+        half = (TERMINATION_BYTES - len(cut)) // 2
+        halves = octets[:half], octets[-half:]
+        octets = cut.join(part.decode("utf-8", "ignore").encode() for part in halves)
     flags = os.O_WRONLY | os.O_TRUNC | (os.O_CREAT if path != TERMINATION_LOG else 0)
     try:
-        with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
-            file.write(octets.decode("utf-8", "ignore").encode() + b"\n")
+        # O_NONBLOCK: a pipe that nobody reads must not keep us.
+        with os.fdopen(os.open(path, flags | os.O_NONBLOCK, 0o644), "wb") as file:
+            file.write(octets)
     except (OSError, ValueError):
         # Last words that cannot be written have been said on stderr.
         return
 
 
 def json_line(content: dict[str, Any]) -> str:
-    """One JSON line, with the time (RFC 3339) in front."""
+    """One JSON line in ASCII, with the time (RFC 3339) in front."""
     # Text output, the usual one, does not pay for these imports.
     import datetime
     import json
 
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    return json.dumps({"time": now.replace("+00:00", "Z"), **content}, ensure_ascii=False)
-
-
-_NAMES: dict[type[Event], str] = {
-    Looked: "looked",
-    ReasonChanged: "not-ready",
-    Ready: "ready",
-    GaveUp: "gave-up",
-    StillWaiting: "still-waiting",
-    Finished: "finished",
-}
+    return json.dumps({"time": now.replace("+00:00", "Z"), **content})
 
 
 def _event_object(event: Event) -> dict[str, Any]:
-    head = {"event": _NAMES[type(event)]}
+    head = {"event": EVENT_NAMES[type(event)]}
     match event:
         case StillWaiting(waited, targets):
             return head | {"waited": round(waited, 3), "targets": [*map(_target_object, targets)]}
@@ -238,8 +277,9 @@ def _target_object(target: TargetReport) -> dict[str, Any]:
 def plan_object(plan: Plan, command: Iterable[str]) -> dict[str, Any]:
     """A plan as JSON, secrets masked; of COMMAND only the program."""
     return {
+        "event": PLAN,
         "mode": plan.mode,
-        "timeout": format_duration(plan.timeout),
+        "timeout": plan.timeout,
         "targets": [
             {
                 "target": wait.target.name,
@@ -260,7 +300,8 @@ def plan_lines(plan: Plan, command: Iterable[str]) -> list[str]:
     lines = [f"wait {until}, {order[plan.mode]}:"]
     for wait in plan.waits:
         lines += _wait_lines(wait)
-    return [*lines, *(f"then run: {program}" for program in list(command)[:1])]
+    lines += [f"then run: {program}" for program in list(command)[:1]]
+    return [printable(line) for line in lines]
 
 
 def _wait_lines(wait: Wait) -> list[str]:

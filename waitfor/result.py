@@ -176,9 +176,12 @@ class NotReady(WaitforError):
     """
 
     def __init__(self, report: Report) -> None:
+        super().__init__(report)
         self.report = report
-        unready = [t for t in report.targets if t.state is not State.READY]
+
+    def __str__(self) -> str:
+        unready = [t for t in self.report.targets if t.state is not State.READY]
         reasons = "; ".join(
             f"{t.target}: {t.result.detail if t.result else 'not looked at'}" for t in unready
         )
-        super().__init__(f"{report.outcome} after {report.waited:.1f}s: {reasons}")
+        return f"{self.report.outcome} after {self.report.waited:.1f}s: {reasons}"

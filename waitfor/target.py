@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from waitfor.options import Option, options, read
 from waitfor.policy import Policy
 from waitfor.probes import SCHEMES, Probe, Url, probe_class
 from waitfor.result import InvalidTarget
-from waitfor.values import nearest
+from waitfor.values import closest, nearest, percent_decoded, quoted
 
 _ENCODE = "in a user name or password, / ? # and @ are written %2F %3F %23 and %40"
+_SLIPS = (
+    (r"[\x00-\x1f\x7f]", "a target has no line break, NUL or other control character"),
+    (r"^[\"'`\u201c\u201d\u2018\u2019]", "leave out the quotation marks around it"),
+    (r"^[\u2013\u2014\u2212]", "an option begins with plain hyphens: write --"),
+    (r"^[^?#]*(\$\(|\$\{|\{\{)", "it holds a variable that was never filled in"),
+    (r"^[^#]*\s", "it has white space: give each target as a word of its own, %20 within a path"),
+    (r"^([a-z]+://)?[^/?#@]*,[^/?#@]*([/?#]|$)", "white space separates targets, not a comma"),
+)
+"""What is never right, or never meant, and what to say of it."""
+_KEY = re.compile(r"[a-z_-]{1,24}", re.IGNORECASE | re.ASCII)
 
 
 class Target(NamedTuple):
@@ -48,47 +57,37 @@ def parse_target(text: str) -> Target:
     try:
         return _parse(text)
     except ValueError as error:
-        raise InvalidTarget(f"{masked(text)!r}: {error}") from None
+        raise InvalidTarget(f"{quoted(text)}: {error}") from None
 
 
 def _parse(text: str) -> Target:
-    _refuse_characters(text)
+    _refuse_slips(text)
     address, _, fragment = text.partition("#")
-    if re.search(r"\s", address):
-        raise ValueError("a target has no white space: write %20")
     url = _split(address)
-    # An @ behind the authority may belong to a password that was cut at its / ? or #; then what
-    # looks like a port or an option is part of a secret.
-    cut_password = "@" in text and "@" not in url.authority
-    if url.scheme not in SCHEMES:
-        raise ValueError(f"unknown scheme {url.scheme!r}: {nearest(url.scheme, SCHEMES)}")
     cls = probe_class(url.scheme)
-    policy_options, probe_options = options(Policy), options(cls)
+    policy_options = options(Policy)
+    known = options(cls) | policy_options
+    # An @ behind HOST:PORT or USER@HOST: rather a password that was cut at its / ? or #.
+    cut = re.search("[:@]", url.authority) and "@" in f"{url.path}{url.query}{fragment}"
     try:
-        pairs = _pairs(fragment, probe_options | policy_options)
-        own = read(probe_options | policy_options, pairs, url.scheme)
-        policy = {name: own.pop(name) for name in list(own) if _hyphens(name) in policy_options}
+        if cut and "@" in url.path:
+            raise ValueError("an @ in a path is written %40")
+        own = read(known, _pairs(fragment, known), url.scheme)
+        fields = [about.field for about in policy_options.values() if about.field in own]
+        policy = {field: own.pop(field) for field in fields}
         return Target(cls.from_url(url, own), url.scheme, policy)
     except ValueError as error:
-        if cut_password and (not _names_option(error, probe_options | policy_options)):
-            raise ValueError(f"it cannot be read; {_ENCODE}") from None
+        if cut:
+            raise ValueError(f"{error}; {_ENCODE}") from None
         raise
 
 
-def _hyphens(field: str) -> str:
-    return field.replace("_", "-")
-
-
-def _names_option(error: ValueError, known: Mapping[str, Option]) -> bool:
-    """Whether an error is about the value of an option, which never shows a secret."""
-    return str(error).partition(":")[0] in known
-
-
-def _refuse_characters(text: str) -> None:
+def _refuse_slips(text: str) -> None:
     if not text.strip():
         raise ValueError("a target is empty")
-    if re.search(r"[\x00-\x1f\x7f]", text):
-        raise ValueError("a target has no line break, NUL or other control character")
+    for pattern, words in _SLIPS:
+        if re.search(pattern, text, re.IGNORECASE):
+            raise ValueError(words)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -98,39 +97,38 @@ def _refuse_characters(text: str) -> None:
 def _split(address: str) -> Url:
     scheme, separator, rest = address.partition("://")
     if separator:
-        authority, slash, path = rest.partition("?")[0].partition("/")
-        query = rest.partition("?")[2] if "?" in rest else None
-        return Url(scheme.lower(), authority, slash + path, query)
+        if scheme.lower() not in SCHEMES:
+            raise ValueError(f"unknown scheme {quoted(scheme)}: {nearest(scheme, SCHEMES)}")
+        rest, mark, query = rest.partition("?")
+        authority, slash, path = rest.partition("/")
+        return Url(scheme.lower(), authority, slash + path, query if mark else None)
+    host, colon, port = address.partition(":")
+    if host.lower() in SCHEMES and colon and not port.isdecimal():
+        raise ValueError(f"after the scheme comes '://': write {host}://")
     if "@" in address:
         raise ValueError(f"the scheme is missing; {_ENCODE}")
-    if re.fullmatch(r"[^/?]*:[^/:?]*", address):
+    if colon and not re.search(r"[/?]", address):
         return Url("tcp", address)
-    if re.fullmatch(r"[^/:?]+", address):
-        raise ValueError(f"the port is missing: write {address}:PORT, or dns://{address}")
-    raise ValueError(f"the scheme is missing: {', '.join(f'{each}://' for each in SCHEMES)}")
+    if re.search(r"[/?]", address):
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise ValueError(f"the scheme is missing: {known}; COMMAND stands behind --")
+    raise ValueError("the port is missing: write HOST:PORT or dns://HOST; COMMAND stands behind --")
 
 
-def _pairs(fragment: str, known: Mapping[str, Option]) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
+def _pairs(fragment: str, known: Mapping[str, Option]) -> Iterator[tuple[str, str]]:
+    """The keys and values of a fragment, one by one, so that its first fault is the one told."""
+    before = None
     for piece in fragment.split(",") if fragment else ():
-        name, equals, value = piece.partition("=")
-        before = known.get(pairs[-1][0]) if pairs else None
-        if before and (not equals or (before.secret and name not in known)):
-            raise ValueError(f"{before.name}: a comma inside a value is written %2C")
-        if not equals:
-            raise ValueError(f"option {piece!r} has no value: write {piece or 'KEY'}=VALUE")
-        pairs.append((name, unquote(value)))
-    return pairs
-
-
-def masked(text: str) -> str:
-    """A target for an error: without user, query and options, even if it cannot be read."""
-    text = re.sub(r"[\x00-\x1f\x7f]", "?", text.encode("utf-8", "replace").decode())
-    scheme, separator, rest = text.rpartition("://") if "://" not in text else text.partition("://")
-    bare = re.split(r"[?#]", rest, maxsplit=1)[0]
-    hidden = "..." if bare != rest else ""
-    if "@" in bare:
-        bare = "***@" + bare.rpartition("@")[2]
-    elif "@" in rest:
-        bare = ""
-    return f"{scheme}{separator}{bare}{hidden}"
+        key, equals, value = piece.partition("=")
+        about = known.get(key)
+        # What follows a comma in a secret is secret too, unless it is a key or nearly one.
+        if before and not about and not (equals and (not before.secret or closest(key, known))):
+            another = f"; another value is another {before.name}=" if before.repeatable else ""
+            raise ValueError(f"{before.name}: a comma inside a value is written %2C{another}")
+        # What is no key may be part of a secret.
+        if not about and ("@" in fragment or not _KEY.fullmatch(key)):
+            raise ValueError(f"options are written KEY=VALUE; known: {', '.join(known)}")
+        if about and not equals:
+            raise ValueError(f"{key} has no value: write {key}=VALUE")
+        yield key, percent_decoded(value)
+        before = about

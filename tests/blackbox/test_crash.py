@@ -23,6 +23,7 @@ def broken(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.wheel("it imports nothing from a disk, so no bug can be put in")
 @pytest.mark.parametrize("output", ["text", "json"])
 @pytest.mark.parametrize("mode", [[], ["--parallel"]])
 def test_crash(waitfor, broken, output, mode):

@@ -115,6 +115,7 @@ def test_nothing_is_imported_from_a_disk(tmp_path):
     assert run.stdout.startswith("waitfor ")
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not os.environ.get("WAITFOR_BUILD_TWICE"), reason="takes minutes: CI does it")
 def test_two_builds_have_one_digest():
     """Building the same commit again from nothing gives the same digest."""

@@ -58,11 +58,6 @@ class Probe(Protocol):
         """The target as people see it: without options, with every secret masked."""
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """Texts that must not appear in any output."""
-        return ()
-
-    @property
     def shortest_look(self) -> float:
         """Seconds that a successful look takes at the least."""
         return 0.0

@@ -64,7 +64,10 @@ def _trust_system(context: ssl.SSLContext) -> None:
     # Comes with httpx, for systems without authorities of their own.
     import certifi
 
-    context.load_verify_locations(cafile=certifi.where())
+    try:
+        context.load_verify_locations(cafile=certifi.where())
+    except OSError:
+        raise ValueError("no authorities to trust are here: add ca=FILE or SSL_CERT_FILE") from None
 
 
 def _show(context: ssl.SSLContext, cert: str, key: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self, cast
-from urllib.parse import unquote
 
 import dns.exception
 import dns.flags
@@ -44,6 +43,8 @@ from waitfor.values import (
     hostname,
     ip_family,
     nearest,
+    percent_decoded,
+    quoted,
     split_host_port,
     text,
 )
@@ -73,7 +74,7 @@ def record_type(text: str) -> str:
         ValueError: none of them.
     """
     if text.upper() not in TYPES:
-        raise ValueError(f"{text!r} is not a type: {nearest(text.upper(), TYPES)}")
+        raise ValueError(f"{quoted(text)} is not a type: {nearest(text.upper(), TYPES)}")
     return text.upper()
 
 
@@ -130,10 +131,10 @@ class Dns(Probe):
             raise ValueError("dns:// takes no user name or password")
         if url.query is not None:
             raise ValueError("dns:// takes no query: options follow '#'")
-        server, name = None, unquote(url.authority)
+        server, name = None, percent_decoded(url.authority)
         if url.path not in ("", "/"):
-            host, port = split_host_port(unquote(url.authority))
-            server, name = (host, port or 53), unquote(url.path[1:].removesuffix("/"))
+            host, port = split_host_port(percent_decoded(url.authority))
+            server, name = (host, port or 53), percent_decoded(url.path[1:].removesuffix("/"))
         return cls(cls._domain(name, options.get("type", "")), server, **options)
 
     @staticmethod

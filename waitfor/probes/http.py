@@ -6,7 +6,7 @@ import re
 import ssl
 import warnings
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from string import punctuation
@@ -30,6 +30,7 @@ from waitfor.values import (
     host_port,
     natural,
     nearest,
+    quoted,
     split_host_port,
     status,
     text,
@@ -46,7 +47,7 @@ _FOR_ORIGIN = ("authorization", "cookie", "proxy-authorization")
 
 def _method(text: str) -> str:
     if text.upper() not in METHODS:
-        raise ValueError(f"{text!r} is not a method: {nearest(text.upper(), METHODS)}")
+        raise ValueError(f"{quoted(text)} is not a method: {nearest(text.upper(), METHODS)}")
     return text.upper()
 
 
@@ -64,14 +65,14 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _regex(text: str) -> re.Pattern[str]:
+def _regex(pattern: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             # That a later Python may read it in another way is nothing for this run.
             warnings.simplefilter("ignore")
-            return re.compile(text)
+            return re.compile(text(pattern))
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
 
 
 def _authority(host: str, port: int | None) -> str:
@@ -114,8 +115,8 @@ class Http(Probe):
     server: str
     port: int
     path: str = "/"
-    query: str | None = None
-    userinfo: tuple[str, str] | None = None
+    query: str | None = field(default=None, repr=False)
+    userinfo: tuple[str, str] | None = field(default=None, repr=False)
     status: tuple[StatusRange, ...] = option(
         status,
         READY,
@@ -212,14 +213,6 @@ class Http(Probe):
         masked = [f"{k}=***" if e else "***" for k, e, _ in (p.partition("=") for p in pieces)]
         query = f"?{'&'.join(masked)}" if masked else ""
         return f"{self.scheme}://{user}{where}{self.path}{query}"
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """User, password, values of headers and of the query, body."""
-        query = [piece.rpartition("=")[2] for piece in (self.query or "").split("&")]
-        values = [value for _, value in self.header]
-        found = [*(self.userinfo or ()), *values, *query, *map(unquote, query), self.body]
-        return tuple(filter(None, found))
 
     def _url(self) -> httpx.URL:
         try:

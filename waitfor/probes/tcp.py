@@ -48,6 +48,7 @@ class Tcp(Probe):
         "How long the connection must stay open, at the end.",
         "DURATION",
         show=format_duration,
+        default_help="closed at once",
     )
 
     @classmethod
@@ -66,11 +67,6 @@ class Tcp(Probe):
     def name(self) -> str:
         """``tcp://HOST:PORT``."""
         return f"tcp://{host_port(self.host, self.port)}"
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What is sent and expected."""
-        return tuple(filter(None, (self.send, self.expect)))
 
     @property
     def shortest_look(self) -> float:
