@@ -62,9 +62,9 @@ class _Refused(Exception):
 
 def _writable(path: str) -> str:
     folder = os.path.dirname(path) or "."
-    if path != "none" and (
-        os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK)
-    ):
+    place = path if os.path.exists(path) else folder
+    fits = os.path.isdir(folder) and not os.path.isdir(path) and os.access(place, os.W_OK)
+    if path != "none" and not fits:
         raise ValueError(f"{quoted(path)} cannot be written; 'none' writes no file")
     return path
 

@@ -165,7 +165,7 @@ def test_a_pipe_that_nobody_reads(waitfor, tmp_path):
     assert run.code == 124
 
 
-@pytest.mark.parametrize("path", ["/nonexistent/log", "/"])
+@pytest.mark.parametrize("path", ["/nonexistent/log", "/", "/etc/passwd/log"])
 def test_path_that_cannot_be_written(waitfor, path):
     """A path of one's own that cannot be written is a mistake, said before the wait."""
     run = waitfor("--termination-log", path, "127.0.0.1:1")
