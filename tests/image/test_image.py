@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 import tomllib
@@ -137,3 +138,26 @@ def test_pinned_like_the_project():
     wanted = {re.split(r"[<>=]", each)[0] for each in project}
     pins = set(re.findall(r"^([\w-]+)==", (ROOT / "image/requirements.txt").read_text(), re.M))
     assert wanted <= pins
+
+
+def test_no_engine(tmp_path):
+    """Where no engine is, the build says in one line what is missing."""
+    for program in ("sh", "dirname"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    run = subprocess.run(
+        [ROOT / "image/build"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "apt-get install podman" in run.stderr
+
+
+def test_no_architecture_is_hard_wired():
+    """The Dockerfile names no architecture, and nothing that older builders lack."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert not re.search("amd64|x86|arm64|aarch64|linux-gnu|--platform|TARGETARCH", text)
+    assert not re.search(r"<<|COPY --link|^# *syntax=", text, re.MULTILINE)

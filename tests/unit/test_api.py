@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import re
 import threading
 
 import pytest
@@ -134,7 +135,7 @@ def test_every_option_is_a_setting():
     fields = {about.field for kind in (Plan, Policy) for about in options(kind).values()}
     assert fields | {"parallel", "any", "on_event"} == set(Settings.__annotations__)
     for name in fields:
-        assert f"\n        {name}: " in Settings.__doc__
+        assert re.search(rf"^ +{name}: ", Settings.__doc__, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
