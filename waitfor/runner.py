@@ -28,6 +28,8 @@ HEARTBEAT = 30.0
 """Seconds of silence after which a wait says that it is still waiting."""
 LAST_LOOK = 0.05
 """Seconds before the deadline at which the last look begins, at the least."""
+TELLING = 1.0
+"""Seconds after which a look that the deadline cuts tells more than the look before it."""
 
 Emit = Callable[[Event], None]
 
@@ -205,8 +207,8 @@ class _Watch:
             return look.cut_short(format_duration(limit))
         except asyncio.CancelledError:
             lasted = self._clock() - began
-            # A look that was cut sooner than the one before ended knows less.
-            if self._result is None or lasted > self._lasted:
+            # One that was cut this soon knows less than the one before: it may only have been slow.
+            if self._result is None or lasted > max(self._lasted, TELLING):
                 self._result = look.cut_short(format_elapsed(lasted))
             raise
         finally:
