@@ -20,6 +20,8 @@ TOOLS = {
     "nginx": ("nginx", "nginx-light"),
     "ip": ("ip", "iproute2"),
     "nft": ("nft", "nftables"),
+    "zsh": ("zsh", "zsh"),
+    "fish": ("fish", "fish"),
 }
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 

@@ -22,6 +22,7 @@ from waitfor.report import (
     TERMINATION_LOG,
     Reporter,
     Verbosity,
+    crash,
     json_line,
     last_words,
     plan_lines,
@@ -209,7 +210,7 @@ def run(argv: list[str]) -> int:
     except CannotRun as cannot:
         message, code = str(cannot), cannot.exit_code
     except Exception as error:
-        message, code = _bug(error), BUG
+        message, code = crash(error), BUG
     _tell(message, code, arguments)
     return code
 
@@ -289,14 +290,18 @@ def _request(arguments: list[str], behind: list[str] | None) -> _Request:
     try:
         with command().make_context("waitfor", list(arguments)) as context:
             values = context.params
+            # Behind another letter, as in -vh.
+            if values["help"]:
+                raise _Refused("-h stands alone, or write --help")
             policy, whole, telling = (_given(kind, context) for kind in (Policy, Plan, _Telling))
     except click.UsageError as error:
         raise _Refused(_words(error)) from None
     if behind == []:
         raise _Refused("COMMAND is missing after '--'")
-    mode = Mode.ANY if values["any"] else Mode.PARALLEL if values["parallel"] else Mode.SEQUENCE
     try:
-        plan = make_plan(_targets(list(values["targets"])), mode=mode, policy=policy, **whole)
+        plan = make_plan(
+            _targets(list(values["targets"])), mode=_mode(context), policy=policy, **whole
+        )
     except InvalidTarget as error:
         raise _Refused(str(error)) from None
     if behind:
@@ -316,19 +321,24 @@ def _given(kind: type, context: click.Context) -> dict[str, Any]:
     return given
 
 
+def _flags(context: click.Context, *names: str) -> list[str]:
+    """Which of the flags are set; those among the arguments win over variables."""
+    asked = [name for name in names if context.params[name]]
+    source = context.get_parameter_source
+    return [name for name in asked if source(name) is ParameterSource.COMMANDLINE] or asked
+
+
 def _verbosity(context: click.Context) -> Verbosity:
     words = {"quiet": Verbosity.QUIET, "verbose": Verbosity.VERBOSE}
-    asked = [word for word in words if context.params[word]]
+    asked = _flags(context, *words)
     if len(asked) == len(words):
-        # Arguments win over variables.
-        asked = [
-            word
-            for word in asked
-            if context.get_parameter_source(word) is ParameterSource.COMMANDLINE
-        ]
-        if len(asked) != 1:
-            raise _Refused("--quiet and --verbose exclude each other")
+        raise _Refused("--quiet and --verbose exclude each other")
     return words[asked[0]] if asked else Verbosity.NORMAL
+
+
+def _mode(context: click.Context) -> Mode:
+    asked = _flags(context, "any", "parallel")
+    return Mode.ANY if "any" in asked else Mode.PARALLEL if asked else Mode.SEQUENCE
 
 
 def _targets(arguments: list[str]) -> list[str]:
@@ -383,14 +393,3 @@ def _wait(request: _Request) -> int:
     if code != READY and reports and request.telling.termination_log != "none":
         write_termination_log(request.telling.termination_log, last_words(reports[0]))
     return code
-
-
-def _bug(error: Exception) -> str:
-    """Where and of what type a crash was, without its own words: they may quote a secret."""
-    # Only a crash pays for this import.
-    import traceback
-
-    where = "".join(traceback.format_tb(error.__traceback__))
-    return (
-        f"{where}{type(error).__name__}\nthis is a bug in waitfor {__version__}: please report it"
-    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, TextIO
 
+from waitfor import __version__
 from waitfor.events import (
     Event,
     Finished,
@@ -20,7 +21,7 @@ from waitfor.hints import HINTS
 from waitfor.options import options
 from waitfor.plan import Plan, Wait
 from waitfor.result import Cause, Outcome, Report, State, TargetReport
-from waitfor.values import format_duration, format_elapsed
+from waitfor.values import format_duration, format_elapsed, printable
 
 TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes reads a container's last words (terminationMessagePath)."""
@@ -125,11 +126,6 @@ class Reporter:
                 # The line that says that the only target is ready has said it all.
                 alone = report.ready and len(report.targets) == 1
                 return [] if alone else summary(report, self._hinted)
-
-
-def printable(line: str) -> str:
-    """A line without line breaks and control characters; servers have a say in some."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _shown(line: str) -> str:
@@ -320,3 +316,13 @@ def _texts(holder: object, *, all_of_them: bool) -> dict[str, str]:
             unset = value == about.default and bool(about.default_help)
             found[name] = about.default_help if unset else about.text(value)
     return found
+
+
+def crash(error: Exception) -> str:
+    """Where and of what type a crash was, without its own words: they may quote a secret."""
+    # Only a crash pays for this import.
+    import traceback
+
+    where = "".join(traceback.format_tb(error.__traceback__))
+    words = f"this is a bug in waitfor {__version__}: please report it"
+    return f"{where}{type(error).__name__}\n{words}"

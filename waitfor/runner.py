@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from waitfor.events import (
     Event,
@@ -57,6 +57,8 @@ class _Run:
         self._began = self._spoke = self._clock()
         self.deadline = self._began + plan.timeout if plan.timeout else float("inf")
         self.looks = asyncio.Semaphore()
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._broken: Exception | None = None
         self._watches = [_Watch(wait, self) for wait in plan.waits]
 
     async def run(self) -> Report:
@@ -69,6 +71,8 @@ class _Run:
                 raise
             return self._finish(Outcome.DEADLINE)
         except asyncio.CancelledError as cancelled:
+            if self._broken and self._task.uncancel() == 0:
+                raise self._broken from None
             self._finish(Outcome.INTERRUPTED, *map(str, cancelled.args[:1]))
             raise
         finally:
@@ -104,7 +108,13 @@ class _Run:
         """Tell what is waited for whenever nothing was told for a while."""
         if self._clock() >= self._spoke + HEARTBEAT:
             waiting = [w.report() for w in self._watches if w.state is State.WAITING]
-            self.emit(StillWaiting(self._clock() - self._began, tuple(waiting)))
+            try:
+                self.emit(StillWaiting(self._clock() - self._began, tuple(waiting)))
+            except Exception as error:
+                # Nobody awaits a callback of the loop, and whoever listens wants to know.
+                self._broken = error
+                self._task.cancel()
+                return
         self._heartbeat = self._loop.call_at(self._spoke + HEARTBEAT, self._keep_beating)
 
     def emit(self, event: Event) -> None:

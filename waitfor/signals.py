@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+PATIENCE = 1.0
+"""Seconds that a wait has to end by itself once a signal came."""
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 _found: dict[int, _Handler] = {}
 
@@ -66,6 +68,10 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             if received:
                 os._exit(128 + number)
             received.append(number)
+            # For a loop that does not come back: from a regular expression that finds no end, or
+            # from a pipe that is full and that nobody reads.
+            signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
             loop.call_soon_threadsafe(task.cancel, signal.Signals(number).name)
 
         for number in _ENDING:
@@ -75,6 +81,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         finally:
             # Not later: nothing would be cancelled by a signal that comes while the loop closes.
             leave_at_once()
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     try:
         result = asyncio.run(guarded())

@@ -275,6 +275,11 @@ def host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def printable(line: str) -> str:
+    """A line without line breaks and control characters; servers have a say in some."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 def enumerate_some(items: Iterable[str], limit: int = 4) -> str:
     """``a, b, c`` with all past ``limit`` counted instead of named."""
     names = list(items)

@@ -152,3 +152,11 @@ def test_a_path_with_white_space_is_one_path(capfd, tmp_path):
     log = tmp_path / "a log"
     Inside(capfd)("x", env={"WAITFOR_TERMINATION_LOG": str(log)})
     assert "'x'" in log.read_text()
+
+
+def test_a_mode_among_the_arguments_wins(plan):
+    """--parallel is not --any because a variable says so, nor the other way round."""
+    assert plan("x:1", env={"WAITFOR_ANY": "1"})["mode"] == "any"
+    assert plan("x:1", "--parallel", env={"WAITFOR_ANY": "1"})["mode"] == "parallel"
+    assert plan("x:1", "--any", env={"WAITFOR_PARALLEL": "1"})["mode"] == "any"
+    assert plan("x:1", "--any", "--parallel")["mode"] == "any"

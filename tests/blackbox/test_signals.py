@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support.netns import stuck_nameserver
-from support.servers import TcpServer, free_port
+from support.servers import TcpServer, free_port, respond
 
 BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 FOR_EVER = ("-t", "0", "--parallel")
@@ -191,3 +192,20 @@ def test_closed_stderr(waitfor, open_port):
             preexec_fn=lambda: os.close(2),
         )
     assert (run.code, run.out, run.err) == ((0, "ran\n", "") if open_port else (124, "", ""))
+
+
+def test_regular_expression_without_end(waitfor):
+    """A wait that is lost in a regular expression still ends by a signal, soon."""
+    body = b"HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n" + b"a" * 40 + b"b"
+    asked = threading.Event()
+
+    def talk(sock):
+        asked.set()
+        respond(body)(sock)
+
+    with TcpServer(talk) as server:
+        target = f"http://127.0.0.1:{server.port}/#matches=(a%2B)%2B%24"
+        process = waitfor.start("-t", "0", target, stderr=subprocess.DEVNULL)
+        assert asked.wait(10)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 143

@@ -65,7 +65,7 @@ class Lab:
             raise CannotRun("pods are run as root here")
         if missing := [tool for tool in TOOLS if not shutil.which(tool, path=path)]:
             raise CannotRun(f"pods cannot be run without {', '.join(missing)}: tests/pods/tools")
-        self.env = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"}
+        self.env = {"PATH": path, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
         self.dir = Path(tempfile.mkdtemp(prefix="waitfor-pods-"))
         self.netns = self.dir.name
         conf = self.dir / "containers.conf"

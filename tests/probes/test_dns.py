@@ -546,3 +546,26 @@ def test_bad_targets(target, words):
 def test_name(name):
     """A target is named as it was written, without its options."""
     assert parse_target(f"{name}#type=TXT,min=2").name == name
+
+
+def test_text_of_a_server_is_printable():
+    """Control characters of a record do not reach the terminal of whoever reads the detail."""
+    with DnsServer({"a.test": answer('TXT "x\\007\\010ERROR fake"')}) as server:
+        result = look_at(server.url("a.test", "type=TXT"))
+    assert result.ready
+    assert result.detail.isprintable()
+
+
+def test_referral():
+    """A server that only points elsewhere has not said that there is no record."""
+    reply = answer(authority="NS ns.test.")
+
+    def refer(question, tcp):
+        message = DNSRecord.parse(reply(question, tcp)[0])
+        message.header.aa = message.header.ra = 0
+        return [message.pack()]
+
+    with DnsServer({"a.test": refer}) as server:
+        result = look_at(server.url("a.test"))
+    assert result.cause is Cause.DNS_ERROR
+    assert "a referral from" in result.detail

@@ -413,3 +413,12 @@ def test_reset_before_it_could_be_used(monkeypatch):
         result = look_at(f"http://127.0.0.1:{server.port}/")
     assert result.cause is Cause.RESET
     assert result.detail == f"connection reset by 127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip"])
+def test_members_of_gzip(coding):
+    """A body of several members is one body (RFC 1952, section 2.2), under gzip's old name too."""
+    body = gzip.compress(b"first ") + gzip.compress(b"second")
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with HttpServer(head.encode() + body) as server:
+        assert look_at(f"http://{server.at}/#contains=first second").ready

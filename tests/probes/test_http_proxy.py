@@ -149,6 +149,7 @@ def test_absent_proxy(monkeypatch, target):
         "socks5://127.0.0.1:1",
         "https://127.0.0.1:1",
         "http://",
+        "http://127.0.0.1:99999",
         "http://me:s3cr3t@[::1",
         "ftp://s3cr3t@a",
     ],

@@ -133,9 +133,10 @@ def test_to_another_host(location, said):
     assert (strict.cause, strict.detail) == (Cause.STATUS, f"{words}; ready is 200")
 
 
-def test_location_that_is_no_url():
+@pytest.mark.parametrize("location", ["http://[::1/", "http://127.0.0.1:99999/", "http://a:0/"])
+def test_location_that_is_no_url(location):
     """A redirect to what is no URL is the server's fault, as in Go's client."""
-    with HttpServer(redirect("http://[::1/")) as server:
+    with HttpServer(redirect(location)) as server:
         result = look_at(f"http://{server.at}/")
     assert result.cause is Cause.PROTOCOL
     assert result.detail == (

@@ -262,8 +262,8 @@ def test_system_without_authorities(capath, monkeypatch, tmp_path, ca):
 def test_made_once_and_only_for_https(monkeypatch, ca):
     """All looks and targets with the same files share one context; plain http makes none."""
     one, other = (parse_target(f"https://{name}.example/#ca={ca}").probe for name in "ab")
-    assert one._tls is one._tls is other._tls
-    assert one._tls is not parse_target("https://a.example/#insecure=true").probe._tls
+    assert one._tls() is one._tls() is other._tls()
+    assert one._tls() is not parse_target("https://a.example/#insecure=true").probe._tls()
     monkeypatch.setattr(http_probe, "tls_context", None)
     with HttpServer() as server:
         assert look_at(f"http://{server.at}/").ready
@@ -354,3 +354,12 @@ def test_refused_before_any_packet(waitfor, files):
     assert run.err.count("\n") == 1
     assert "is encrypted: give one without a password" in run.err
     assert server.accepted == 0
+
+
+def test_folder_of_authorities_that_cannot_be_read(monkeypatch, tmp_path):
+    """An SSL_CERT_DIR that cannot be listed is refused, as a file is."""
+    gone = tmp_path / "gone"
+    paths = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(gone))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    with pytest.raises(ValueError, match=f"SSL_CERT_DIR '{gone}' cannot be read: No such file"):
+        tls_context()

@@ -83,7 +83,6 @@ class TcpServer:
         self._socket.bind((host, port))
         self.port: int = self._socket.getsockname()[1]
         self.accepted = 0
-        self.opened_at = 0.0
 
     def __enter__(self) -> Self:
         if not self._after:
@@ -93,7 +92,6 @@ class TcpServer:
 
     def _listen(self) -> None:
         self._socket.listen(2048)
-        self.opened_at = time.monotonic()
 
     def _serve(self) -> None:
         if self._after:

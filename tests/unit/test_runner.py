@@ -36,8 +36,6 @@ class Fake:
     lasts: float = 0.0
     looks: list[float] = field(default_factory=list)
 
-    secrets = ()
-
     async def attempt(self, look):
         clock = asyncio.get_running_loop().time
         now = clock() - 1000
@@ -405,3 +403,17 @@ def test_open_files(monkeypatch, found, refuses, during, at_once):
     assert waited.report.ready
     assert limits[-1] == found
     assert max(running) == at_once
+
+
+def test_listener_that_fails_at_a_heartbeat():
+    """An error of whoever is told is raised, also when a timer told it."""
+
+    async def main():
+        def listen(event):
+            if isinstance(event, StillWaiting):
+                raise LookupError("listener")
+
+        await runner.run(plan(Fake(REFUSED), timeout=300.0), listen)
+
+    with pytest.raises(LookupError, match="listener"):
+        run_virtually(main())

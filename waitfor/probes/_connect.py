@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 from waitfor.probes._race import first_of
 from waitfor.probes._resolv import PATH, resolv_conf
@@ -76,13 +77,18 @@ def _look_up(host: str, future: Future[Addresses]) -> None:
     try:
         # As octets: for text Python would load its IDNA tables, even for an ASCII name.
         found = socket.getaddrinfo(host.encode(), None, type=socket.SOCK_STREAM)
-        addresses = [(family, str(address[0])) for family, _, _, _, address in found]
+        addresses = [(family, _with_zone(address)) for family, _, _, _, address in found]
         outcome = partial(future.set_result, list(dict.fromkeys(addresses)))
     except Exception as error:
         outcome = partial(future.set_exception, error)
     with _lock:
         del _in_flight[host]
     outcome()
+
+
+def _with_zone(address: tuple[Any, ...]) -> str:
+    zone = address[3] if len(address) > 3 else 0
+    return f"{address[0]}%{zone}" if zone else str(address[0])
 
 
 def _look_up_in_thread(host: str) -> Future[Addresses]:

@@ -249,7 +249,11 @@ class Transport:
         """
         url = request.url
         host, port = url.raw_host.decode(), url.port or PORTS[url.scheme]
-        proxy = self._proxy(url)
+        try:
+            proxy = self._proxy(url)
+        except ValueError as error:
+            # Asked late for a redirect to another scheme, whose variable nobody has looked at yet.
+            raise Failed(Result(Cause.PROXY, str(error))) from None
         backend = _Backend(
             _Route(host_port(host, port), self._certificate, proxy is not None), self._look
         )
@@ -318,12 +322,18 @@ async def read_body(response: httpx.Response, most: int) -> bytes:
     """
     coding = response.headers.get("Content-Encoding", "").strip().lower()
     # 32 more than the largest window: zlib finds out which of both it is.
-    inflate = zlib.decompressobj(32 + 15) if coding in ("gzip", "deflate") else None
+    inflate = zlib.decompressobj(32 + 15) if coding in ("gzip", "x-gzip", "deflate") else None
     body, came = bytearray(), False
     try:
         async for chunk in response.aiter_raw():
-            came = True
-            body += inflate.decompress(chunk, most - len(body)) if inflate else chunk
+            came, rest = True, chunk
+            while inflate and rest and len(body) < most:
+                if inflate.eof:
+                    # Members follow each other (RFC 1952, section 2.2).
+                    inflate = zlib.decompressobj(32 + 15)
+                body += inflate.decompress(rest, most - len(body))
+                rest = inflate.unused_data
+            body += b"" if inflate else chunk
             if len(body) >= most:
                 return bytes(body[:most])
         if inflate and came and not inflate.eof:

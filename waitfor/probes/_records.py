@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from waitfor.values import hostname, ip_family
+from waitfor.values import hostname, ip_family, printable
 
 
 def show(record: Any) -> str:
@@ -18,7 +18,7 @@ def show(record: Any) -> str:
 
 def show_some(record: Any) -> str:
     """:func:`show`, cut to what a line for a person bears; an empty text as quotes."""
-    text = show(record) or '""'
+    text = printable(show(record)) or '""'
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 

@@ -48,6 +48,8 @@ def _made(
             context.load_verify_locations(cafile=authorities)
         except ssl.SSLError:
             raise ValueError(f"{named} {authorities!r} holds no PEM certificate") from None
+        except OSError as error:
+            raise _unreadable(named, authorities, error) from None
     else:
         _trust_system(context)
     if cert:
@@ -58,7 +60,11 @@ def _made(
 def _trust_system(context: ssl.SSLContext) -> None:
     paths = ssl.get_default_verify_paths()
     # Debian's openssl makes the directory, and leaves it empty until ca-certificates comes.
-    if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+    try:
+        found = paths.cafile or (paths.capath and os.listdir(paths.capath))
+    except OSError as error:
+        raise _unreadable("SSL_CERT_DIR", str(paths.capath), error) from None
+    if found:
         context.load_default_certs()
         return
     # Comes with httpx, for systems without authorities of their own.
@@ -88,6 +94,12 @@ def _show(context: ssl.SSLContext, cert: str, key: str) -> None:
             raise ValueError(f"{holder} does not belong to the certificate") from None
         what = f"cert {cert!r} and key {key!r} are" if key else f"cert {cert!r} is"
         raise ValueError(f"{what} not a PEM certificate and its key{_reason(error)}") from None
+    except OSError as error:
+        raise _unreadable("cert", cert, error) from None
+
+
+def _unreadable(named: str, path: str, error: OSError) -> ValueError:
+    return ValueError(f"{named} {path!r} cannot be read: {error.strerror}")
 
 
 def _reason(error: ssl.SSLError) -> str:
@@ -106,5 +118,5 @@ def _stamp(named: str, path: str) -> Stamp:
             if not file.read(1):
                 raise ValueError(f"{named} {path!r} is empty")
     except OSError as error:
-        raise ValueError(f"{named} {path!r} cannot be read: {error.strerror}") from None
+        raise _unreadable(named, path, error) from None
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns

@@ -325,6 +325,10 @@ def _read_answer(response: QueryMessage, rdtype: str, where: str) -> Answer:
             dns.rcode.REFUSED: Cause.DNS_REFUSED,
         }.get(rcode, Cause.DNS_ERROR)
         raise Unhelpful(cause, f"{dns.rcode.to_text(rcode)} from", where)
+    final = dns.flags.AA | dns.flags.RA
+    if rcode == dns.rcode.NOERROR and not response.answer and not response.flags & final:
+        # A server that is not for us: the C library asks the next one too.
+        raise Unhelpful(Cause.DNS_ERROR, "a referral from", where)
     question = response.question[0].name
     try:
         chain = response.resolve_chaining()

@@ -8,7 +8,6 @@ import warnings
 from base64 import b64encode
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from string import punctuation
 from typing import Any, ClassVar, Self
 from urllib.parse import quote, unquote
@@ -136,7 +135,8 @@ class Http(Probe):
     matches: tuple[re.Pattern[str], ...] = option(
         _regex,
         (),
-        "A regular expression (Python's) that must be found in the body.",
+        "A regular expression (Python's) that must be found in the body; one that"
+        " backtracks without end outlasts the deadline.",
         "REGEX",
         repeatable=True,
         show=lambda patterns: ", ".join(each.pattern for each in patterns),
@@ -201,7 +201,7 @@ class Http(Probe):
             if self.scheme == "http" and getattr(self, name):
                 raise ValueError(f"{name} is for https://")
         if self.scheme == "https":
-            _ = self._tls
+            self._tls()
         self._proxy_for(self._url())
 
     @property
@@ -231,7 +231,6 @@ class Http(Probe):
         host = split_host_port(self.host)[0] if self.host else self.server
         return host.partition("%")[0]
 
-    @cached_property
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self.ca, self.cert, self.key, self.insecure)
 
@@ -251,7 +250,8 @@ class Http(Probe):
             return None
         try:
             proxy = httpx.Proxy(named if "://" in named else f"http://{named}")
-            if proxy.url.scheme == "http" and proxy.url.raw_host:
+            where = proxy.url
+            if where.scheme == "http" and where.raw_host and 1 <= (where.port or 80) <= 65535:
                 return proxy
         except (ValueError, httpx.InvalidURL):
             pass
@@ -261,7 +261,7 @@ class Http(Probe):
         """Send one request, and the requests of its redirects."""
         # Without the dot at the end, which no certificate has.
         name = self._asked_host.removesuffix(".")
-        transport = Transport(look, name, lambda: self._tls, self._proxy_for)
+        transport = Transport(look, name, self._tls, self._proxy_for)
         try:
             return await self._follow(transport, look)
         except Failed as failure:
@@ -350,7 +350,10 @@ def _redirected(url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
     if response.status_code not in (301, 302, 303, 307, 308) or location is None:
         return None
     try:
-        return url.join(location)
+        to = url.join(location)
+        if to.port is not None and not 1 <= to.port <= 65535:
+            raise ValueError(to.port)
+        return to
     except (httpx.InvalidURL, ValueError):
         words = f"{_said(response)}, a redirect whose Location is not a URL"
         raise Failed(Result(Cause.PROTOCOL, words, _facts(response))) from None
