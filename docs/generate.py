@@ -144,7 +144,7 @@ def option_rows(known: Iterable[Option]) -> list[list[str]]:
 def page(kind: str) -> str:
     """The reference page of a kind of probe."""
     cls = probe_class(KINDS[kind][0])
-    form = next(form for form, _ in cli.TARGETS if form.startswith(kind))
+    form = next(form for form, _ in cli.forms() if form.startswith(kind))
     schemes = " and ".join(f"`{scheme}://`" for scheme in KINDS[kind])
     examples = "\n".join(f"# {what}\nwaitfor '{target}'" for target, what in cls.EXAMPLES)
     head = "option | default | repeatable | what it does"
@@ -201,7 +201,7 @@ def help_block() -> str:
 def targets_block() -> str:
     """The forms of targets."""
     rows = []
-    for form, ready in cli.TARGETS:
+    for form, ready in cli.forms():
         kind = next(kind for kind in KINDS if form.startswith(kind))
         own = ", ".join(code(name) for name in options(probe_class(KINDS[kind][0])))
         rows.append([code(form), ready, own, f"[docs/probes/{kind}.md](docs/probes/{kind}.md)"])

@@ -1,8 +1,18 @@
 /* What /waitfor does before its first line of Python; replaces CPython's Programs/python.c. */
 #include <Python.h>
+#include <signal.h>
+#include <unistd.h>
+
+static void leave(int number) { _exit(128 + number); }
 
 int main(int argc, char **argv)
 {
+    /* As process 1 a signal without a handler is lost, also in the 10 ms until Python has its own. */
+    struct sigaction found, act = {.sa_handler = leave};
+    sigaction(SIGTERM, &act, NULL);
+    if (sigaction(SIGINT, NULL, &found) == 0 && found.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &act, NULL);
+
     PyPreConfig pre;
     PyPreConfig_InitIsolatedConfig(&pre);
     pre.utf8_mode = 1;

@@ -65,7 +65,7 @@ async def wait_for_async(*targets: str, **settings: Unpack[Settings]) -> Report:
         NotReady: the deadline passed or the wait was given up; carries the report.
         InvalidTarget: a target or a setting that cannot be; nothing was sent.
     """
-    on_event = settings.pop("on_event", _ignore)
+    on_event = settings.pop("on_event", None) or _ignore
     report = await run(_plan(targets, settings), on_event)
     if not report.ready:
         raise NotReady(report)
@@ -131,6 +131,9 @@ def _as_text(field: str, value: object) -> str:
         return repr(value)
     if field == "jitter":
         return f"{value * 100:.6f}%"
+    if field == "timeout" and value > 0:
+        # However short, it is not 0, which would be for ever.
+        value = max(value, 1e-6)
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import click
@@ -14,13 +14,14 @@ from click.core import ParameterSource
 from waitfor import __version__, runner, signals
 from waitfor.command import CannotRun, become, check
 from waitfor.events import Event, Finished
-from waitfor.options import Option, option, options
+from waitfor.options import Option, options
 from waitfor.plan import Mode, Plan, make_plan
 from waitfor.policy import Policy
 from waitfor.probes import SCHEMES, probe_class
 from waitfor.report import (
     TERMINATION_LOG,
     Reporter,
+    Telling,
     Verbosity,
     crash,
     json_line,
@@ -30,7 +31,7 @@ from waitfor.report import (
     write_termination_log,
 )
 from waitfor.result import InvalidTarget, Outcome, Report
-from waitfor.values import nearest, one_of, quoted
+from waitfor.values import format_duration, nearest, quoted
 
 READY, GAVE_UP, USAGE, BUG, DEADLINE = 0, 1, 2, 3, 124
 EXIT_CODES = (
@@ -42,13 +43,8 @@ EXIT_CODES = (
     ("126, 127", "COMMAND is not executable, not found"),
     ("130, 143", "SIGINT, SIGTERM"),
 )
-TARGETS = (
-    ("tcp://HOST:PORT, HOST:PORT", "a connection is accepted"),
-    ("dns://[SERVER[:PORT]/]NAME", "DNS has records for the name"),
-    ("http[s]://HOST[:PORT]/PATH", "the status is from 200 to 399"),
-)
 _ENDS = {Outcome.READY: READY, Outcome.GAVE_UP: GAVE_UP, Outcome.DEADLINE: DEADLINE}
-_OUTPUTS = ("text", "json")
+STUCK = "in a regular expression of matches=, or writing to a stderr that nobody reads"
 _COMPLETE = "_WAITFOR_COMPLETE"
 _ABOUT = """Wait until each TARGET is ready, one after another, then run COMMAND, if given, in
 place of waitfor. Options of one target follow it: 'http://api/healthz#status=200,period=1s'.
@@ -59,35 +55,6 @@ WAITFOR_TARGETS, with white space between them. Arguments win over variables."""
 
 class _Refused(Exception):
     """What was asked for cannot be; says why."""
-
-
-def _writable(path: str) -> str:
-    folder = os.path.dirname(path) or "."
-    place = path if os.path.exists(path) else folder
-    fits = os.path.isdir(folder) and not os.path.isdir(path) and os.access(place, os.W_OK)
-    if path != "none" and not fits:
-        raise ValueError(f"{quoted(path)} cannot be written; 'none' writes no file")
-    return path
-
-
-@dataclass(frozen=True)
-class _Telling:
-    """Options of the command line alone: where and how it tells."""
-
-    termination_log: str = option(
-        _writable,
-        TERMINATION_LOG,
-        "Where the reasons of a failure are left as well.",
-        "PATH|none",
-        default_help=f"{TERMINATION_LOG}, if it is there",
-    )
-    output: str = option(
-        one_of(_OUTPUTS, "a form of output"),
-        "text",
-        "What stderr gets: text, or events as JSON lines.",
-        "|".join(_OUTPUTS),
-        choices=_OUTPUTS,
-    )
 
 
 class _Value(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
@@ -135,10 +102,15 @@ class _Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Targets"):
-            formatter.write_dl(TARGETS)
+            formatter.write_dl(forms())
         super().format_options(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl(EXIT_CODES)
+
+
+def forms() -> list[tuple[str, str]]:
+    """How the targets of each kind are written, and when they are ready."""
+    return [(cls.FORM, cls.READY_WHEN) for cls in dict.fromkeys(map(probe_class, SCHEMES))]
 
 
 def _option(about: Option, *flags: str) -> click.Option:
@@ -169,8 +141,8 @@ def command() -> click.Command:
             *map(_option, options(Policy).values()),
             _flag(["--parallel"], "Watch all targets at once, not one after another."),
             _flag(["--any"], "Watch all at once and end with the first that is ready."),
-            _option(options(_Telling)["termination-log"]),
-            _option(options(_Telling)["output"], "-o"),
+            _option(options(Telling)["termination-log"]),
+            _option(options(Telling)["output"], "-o"),
             _flag(["-q", "--quiet"], "Tell failures only."),
             _flag(["-v", "--verbose"], "Tell every look."),
             _flag(["--dry-run"], "Print what would be waited for, and send nothing."),
@@ -188,7 +160,7 @@ class _Request(NamedTuple):
 
     plan: Plan
     command: list[str]
-    telling: _Telling
+    telling: Telling
     verbosity: Verbosity
     dry_run: bool
 
@@ -276,6 +248,7 @@ def kind_help(scheme: str) -> str:
     with formatter.section("Options of every target"):
         names = [f"{name}={about.metavar}" for name, about in options(Policy).items()]
         formatter.write_text(", ".join(names))
+        formatter.write_text(f"The first period is {format_duration(cls.PERIOD)}.")
     with formatter.section("Examples"):
         formatter.write_dl([(f"'{target}'", what) for target, what in cls.EXAMPLES])
     return formatter.getvalue().strip("\n")
@@ -293,7 +266,7 @@ def _request(arguments: list[str], behind: list[str] | None) -> _Request:
             # Behind another letter, as in -vh.
             if values["help"]:
                 raise _Refused("-h stands alone, or write --help")
-            policy, whole, telling = (_given(kind, context) for kind in (Policy, Plan, _Telling))
+            policy, whole, telling = (_given(kind, context) for kind in (Policy, Plan, Telling))
     except click.UsageError as error:
         raise _Refused(_words(error)) from None
     if behind == []:
@@ -306,7 +279,7 @@ def _request(arguments: list[str], behind: list[str] | None) -> _Request:
         raise _Refused(str(error)) from None
     if behind:
         check(behind)
-    return _Request(plan, behind or [], _Telling(**telling), _verbosity(context), values["dry_run"])
+    return _Request(plan, behind or [], Telling(**telling), _verbosity(context), values["dry_run"])
 
 
 def _given(kind: type, context: click.Context) -> dict[str, Any]:
@@ -383,8 +356,19 @@ def _wait(request: _Request) -> int:
         if isinstance(event, Finished):
             reports.append(event.report)
 
+    def stuck(number: int) -> None:
+        code = 128 + number if number else DEADLINE
+        message = f"{'stopped' if number else 'timed out'} while stuck: {STUCK}"
+        if request.telling.termination_log != "none":
+            write_termination_log(request.telling.termination_log, message)
+        # What is stuck may be stderr itself.
+        if sys.stderr and select.select([], [2], [], 0)[1]:
+            os.write(2, f"waitfor: {message}\n".encode())
+        os._exit(code)
+
+    wait = runner.run(request.plan, emit)
     try:
-        code = _ENDS[signals.run(runner.run(request.plan, emit)).outcome]
+        code = _ENDS[signals.run(wait, deadline=request.plan.timeout, stuck=stuck).outcome]
     except signals.Stopped as stopped:
         code = stopped.exit_code
     if code == READY and request.command:

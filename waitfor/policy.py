@@ -45,7 +45,7 @@ class Policy:
         "Gap between looks, at first.",
         "DURATION",
         show=format_duration,
-        default_help="50ms for tcp, 100ms for http, 200ms for dns",
+        default_help="by kind of target",
     )
     max_period: float = option(
         positive_duration,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TextIO
 
@@ -18,10 +19,10 @@ from waitfor.events import (
     StillWaiting,
 )
 from waitfor.hints import HINTS
-from waitfor.options import options
+from waitfor.options import option, options
 from waitfor.plan import Plan, Wait
 from waitfor.result import Cause, Outcome, Report, State, TargetReport
-from waitfor.values import format_duration, format_elapsed, printable
+from waitfor.values import format_duration, format_elapsed, one_of, printable, quoted
 
 TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes reads a container's last words (terminationMessagePath)."""
@@ -42,6 +43,38 @@ EVENT_NAMES: dict[type[Event], str] = {
 }
 ERROR, PLAN = "error", "plan"
 """The names of JSON lines; these two tell no event of a wait."""
+
+
+OUTPUTS = ("text", "json")
+
+
+def _writable(path: str) -> str:
+    folder = os.path.dirname(path) or "."
+    place = path if os.path.exists(path) else folder
+    fits = os.path.isdir(folder) and not os.path.isdir(path) and os.access(place, os.W_OK)
+    if not path or (path != "none" and not fits):
+        raise ValueError(f"{quoted(path)} cannot be written; 'none' writes no file")
+    return path
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Options of the command line alone: where and how it tells."""
+
+    termination_log: str = option(
+        _writable,
+        TERMINATION_LOG,
+        "Where the reasons of a failure are left as well.",
+        "PATH|none",
+        default_help=f"{TERMINATION_LOG}, if it is there",
+    )
+    output: str = option(
+        one_of(OUTPUTS, "a form of output"),
+        "text",
+        "What stderr gets: text, or events as JSON lines.",
+        "|".join(OUTPUTS),
+        choices=OUTPUTS,
+    )
 
 
 class Verbosity(IntEnum):

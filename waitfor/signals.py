@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 PATIENCE = 1.0
-"""Seconds that a wait has to end by itself once a signal came."""
+"""Seconds that a wait has to end by itself once a signal came or its deadline passed."""
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 _found: dict[int, _Handler] = {}
 
@@ -47,10 +47,17 @@ def _leave(number: int, _: FrameType | None) -> None:
         os._exit(128 + number)
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
+def run(main: Coroutine[Any, Any, T], *, deadline: float, stuck: Callable[[int], None]) -> T:
     """Run a coroutine in an event loop of its own until it ends or a signal cancels it.
 
     The first signal cancels; a second one ends the process at once.
+
+    Args:
+        main: the coroutine.
+        deadline: seconds in which it means to end, 0 for any number.
+        stuck: ends the process when the loop does not come back in time: from a regular expression
+            that finds no end, or from a pipe that is full and that nobody reads.  Is given the
+            number of the signal that came, or 0 for the deadline.
 
     Raises:
         Stopped: a signal came before its end.
@@ -68,14 +75,13 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             if received:
                 os._exit(128 + number)
             received.append(number)
-            # For a loop that does not come back: from a regular expression that finds no end, or
-            # from a pipe that is full and that nobody reads.
-            signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
             signal.setitimer(signal.ITIMER_REAL, PATIENCE)
             loop.call_soon_threadsafe(task.cancel, signal.Signals(number).name)
 
         for number in _ENDING:
             signal.signal(number, stop)
+        signal.signal(signal.SIGALRM, lambda *_: stuck(received[0] if received else 0))
+        signal.setitimer(signal.ITIMER_REAL, deadline + PATIENCE if deadline else 0)
         try:
             return await task
         finally:

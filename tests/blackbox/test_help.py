@@ -7,7 +7,7 @@ import pytest
 from support.inside import Inside
 
 import waitfor as library
-from waitfor.cli import EXIT_CODES, TARGETS, command
+from waitfor.cli import EXIT_CODES, command, forms
 from waitfor.options import options
 from waitfor.policy import Policy
 from waitfor.probes import SCHEMES, probe_class
@@ -26,7 +26,7 @@ def test_help_names_every_option_target_and_exit_code(inside, flag):
     assert (told.code, told.err) == (0, "")
     assert told.out.startswith("Usage: waitfor [OPTIONS] TARGET... [-- COMMAND [ARG...]]\n")
     names = [name for param in command().params for name in param.opts if name.startswith("-")]
-    for word in (*names, *(code for code, _ in EXIT_CODES), *(form for form, _ in TARGETS)):
+    for word in (*names, *(code for code, _ in EXIT_CODES), *(form for form, _ in forms())):
         assert re.search(rf"(?m)^  .*{re.escape(word)}(?![\w-])", told.out), word
     assert "WAITFOR_TARGETS" in told.out
 

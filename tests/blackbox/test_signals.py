@@ -194,18 +194,45 @@ def test_closed_stderr(waitfor, open_port):
     assert (run.code, run.out, run.err) == ((0, "ran\n", "") if open_port else (124, "", ""))
 
 
-def test_regular_expression_without_end(waitfor):
-    """A wait that is lost in a regular expression still ends by a signal, soon."""
+@pytest.fixture
+def endless():
+    """A target in whose regular expression a wait is lost, and an event for when it is."""
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n" + b"a" * 40 + b"b"
     asked = threading.Event()
 
     def talk(sock):
-        asked.set()
         respond(body)(sock)
+        asked.set()
 
     with TcpServer(talk) as server:
-        target = f"http://127.0.0.1:{server.port}/#matches=(a%2B)%2B%24"
-        process = waitfor.start("-t", "0", target, stderr=subprocess.DEVNULL)
-        assert asked.wait(10)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 143
+        yield f"http://127.0.0.1:{server.port}/#matches=(a%2B)%2B%24", asked
+
+
+def test_stuck_at_a_signal(waitfor, endless, tmp_path):
+    """A wait that is lost in a regular expression ends by one signal, and leaves its reason."""
+    target, asked = endless
+    log = tmp_path / "log"
+    process = waitfor.start("-t", "0", "--termination-log", str(log), target)
+    assert asked.wait(10)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 143
+    assert "stopped while stuck: in a regular expression" in process.stderr.read()
+    assert "stopped while stuck: in a regular expression" in log.read_text()
+
+
+def test_stuck_at_the_deadline(waitfor, endless):
+    """A wait that is lost in a regular expression has its deadline, a second late."""
+    run = waitfor("-t", "1s", endless[0])
+    assert run.code == 124
+    assert "timed out while stuck: in a regular expression" in run.err
+
+
+def test_stuck_in_writing(waitfor):
+    """A stderr that is full and that nobody reads does not outlast the deadline."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    refused = f"127.0.0.1:{free_port()}#period=1ms,max-period=1ms"
+    process = waitfor.start("-t", "1s", "-v", refused, stderr=writer)
+    os.close(writer)
+    assert process.wait(10) == 124
+    os.close(reader)

@@ -332,3 +332,15 @@ def test_peer_that_is_gone():
         _connect.peer(sock)
     assert failed.value.result.cause is Cause.RESET
     assert sock.fileno() == -1
+
+
+def test_look_up_in_flight_at_a_fork(monkeypatch):
+    """A forked child looks names up by itself: the thread that did so is its parent's."""
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(10))
+    _connect._look_up_in_thread("forked.example")
+    assert "forked.example" in _connect._in_flight
+    _connect._forget_threads()
+    assert _connect._in_flight == {}
+    _connect._in_flight["forked.example"] = None
+    release.set()

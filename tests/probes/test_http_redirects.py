@@ -201,3 +201,11 @@ def test_to_the_host_asked_for():
         with HttpServer(redirect(to)) as first:
             assert look_at(f"http://{first.at}/#host=api.example,status=200").ready
     assert second.requests[0].header("Host") == f"api.example:{second.port}"
+
+
+def test_redirect_that_is_waited_for():
+    """status=302 asks for the redirect itself, which then is not followed."""
+    with HttpServer(redirect("/elsewhere")) as server:
+        assert look_at(f"http://{server.at}/#status=302").ready
+        assert look_at(f"http://{server.at}/#status=3xx,status=200").ready
+        assert len(server.requests) == 2

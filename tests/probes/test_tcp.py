@@ -180,8 +180,8 @@ def test_text_is_sent_as_it_is_meant():
     [
         (Url("tcp", "db"), "the port is missing: write tcp://HOST:PORT"),
         (Url("tcp", "me:pass@db:1"), "tcp:// takes no user name or password"),
-        (Url("tcp", "db:1", "/path"), "tcp:// takes no path and no query"),
-        (Url("tcp", "db:1", "", ""), "tcp:// takes no path and no query"),
+        (Url("tcp", "db:1", "/path"), "tcp:// takes no path and no query: options follow '#'"),
+        (Url("tcp", "db:1", "", ""), "tcp:// takes no path and no query: options follow '#'"),
     ],
 )
 def test_what_a_target_cannot_hold(url, words):

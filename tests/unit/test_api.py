@@ -221,3 +221,9 @@ def test_not_ready_can_be_handed_on():
     copy = pickle.loads(pickle.dumps(caught.value))
     assert copy.report == caught.value.report
     assert str(copy) == str(caught.value)
+
+
+def test_a_rest_of_time_is_not_for_ever():
+    """However short a timeout is, it is one; and no listener is none."""
+    with pytest.raises(NotReady):
+        wait_for(f"127.0.0.1:{free_port()}", timeout=1e-9, on_event=None)

@@ -39,6 +39,12 @@ class Probe(Protocol):
     options of its targets.
     """
 
+    FORM: ClassVar[str]
+    """How its targets are written, for help."""
+
+    READY_WHEN: ClassVar[str]
+    """When a target is ready, as a clause, for help."""
+
     PERIOD: ClassVar[float]
     """Seconds between the first looks, when nobody says otherwise."""
 

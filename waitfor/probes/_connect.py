@@ -73,6 +73,16 @@ _in_flight: dict[str, Future[Addresses]] = {}
 _lock = threading.Lock()
 
 
+def _forget_threads() -> None:
+    """A forked child has no threads, so nobody there ends the look-ups of its parent."""
+    global _lock  # noqa: PLW0603  # the lock may be held, by a thread that is not here
+    _lock = threading.Lock()
+    _in_flight.clear()
+
+
+os.register_at_fork(after_in_child=_forget_threads)
+
+
 def _look_up(host: str, future: Future[Addresses]) -> None:
     try:
         # As octets: for text Python would load its IDNA tables, even for an ASCII name.

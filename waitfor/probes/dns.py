@@ -89,6 +89,8 @@ class Dns(Probe):
     Without `type`, A and AAAA are asked together and either is enough.
     """
 
+    FORM: ClassVar[str] = "dns://[SERVER[:PORT]/]NAME"
+    READY_WHEN: ClassVar[str] = "DNS has records for the name"
     PERIOD: ClassVar[float] = 0.2
     EXAMPLES: ClassVar[tuple[tuple[str, str], ...]] = (
         ("dns://mydb", "the Service mydb exists in the pod's namespace"),

@@ -100,6 +100,8 @@ class Http(Probe):
     by SSL_CERT_FILE, if set).
     """
 
+    FORM: ClassVar[str] = "http[s]://HOST[:PORT]/PATH"
+    READY_WHEN: ClassVar[str] = "the status is from 200 to 399"
     PERIOD: ClassVar[float] = 0.1
     EXAMPLES: ClassVar[tuple[tuple[str, str], ...]] = (
         ("http://api:8080/healthz", "a status from 200 to 399"),
@@ -135,8 +137,7 @@ class Http(Probe):
     matches: tuple[re.Pattern[str], ...] = option(
         _regex,
         (),
-        "A regular expression (Python's) that must be found in the body; one that"
-        " backtracks without end outlasts the deadline.",
+        "A regular expression (Python's) that must be found in the body.",
         "REGEX",
         repeatable=True,
         show=lambda patterns: ", ".join(each.pattern for each in patterns),
@@ -267,11 +268,16 @@ class Http(Probe):
         except Failed as failure:
             return failure.result
 
+    def _asks_for(self, redirect: int) -> bool:
+        """Whether a redirect is itself what is waited for, as by status=302."""
+        return any(300 <= each.first <= redirect <= each.last <= 399 for each in self.status)
+
     async def _follow(self, transport: Transport, look: Look) -> Result:
         request, target = self._request(self._url(), self.method), self._asked().encode()
         for _ in range(self.redirects + 1):
             async with transport.send(request, target) as response:
-                url = _redirected(request.url, response) if self.redirects else None
+                follow = self.redirects and not self._asks_for(response.status_code)
+                url = _redirected(request.url, response) if follow else None
                 if not url:
                     return await self._judge(response, look)
                 if url.raw_host.rstrip(b".") == self._asked_host.rstrip(".").lower().encode():

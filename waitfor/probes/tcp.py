@@ -27,6 +27,8 @@ class Tcp(Probe):
     a sidecar proxy or docker's port forwarding accepts connections for a server that is down.
     """
 
+    FORM: ClassVar[str] = "tcp://HOST:PORT, HOST:PORT"
+    READY_WHEN: ClassVar[str] = "a connection is accepted"
     PERIOD: ClassVar[float] = 0.05
     EXAMPLES: ClassVar[tuple[tuple[str, str], ...]] = (
         ("tcp://mydb:5432", "a connection to mydb is accepted"),
@@ -57,7 +59,7 @@ class Tcp(Probe):
         if "@" in url.authority:
             raise ValueError("tcp:// takes no user name or password")
         if url.path not in ("", "/") or url.query is not None:
-            raise ValueError("tcp:// takes no path and no query")
+            raise ValueError("tcp:// takes no path and no query: options follow '#'")
         host, port = split_host_port(url.authority)
         if port is None:
             raise ValueError("the port is missing: write tcp://HOST:PORT")
