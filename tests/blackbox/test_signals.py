@@ -145,7 +145,7 @@ async def stay():
 
 signals.leave_at_once()
 try:
-    signals.run(wait())
+    signals.run(wait(), deadline=0, stuck=print)
 except signals.Stopped as stopped:
     print("stopped by", stopped, stopped.exit_code)
 else:
