@@ -194,6 +194,12 @@ def test_closed_stderr(waitfor, open_port):
     assert (run.code, run.out, run.err) == ((0, "ran\n", "") if open_port else (124, "", ""))
 
 
+def processor_time(process):
+    """Seconds that a process has worked so far."""
+    words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.fixture
 def endless():
     """A target in whose regular expression a wait is lost, and an event for when it is."""
@@ -214,6 +220,11 @@ def test_stuck_at_a_signal(waitfor, endless, tmp_path):
     log = tmp_path / "log"
     process = waitfor.start("-t", "0", "--termination-log", str(log), target)
     assert asked.wait(10)
+    # It is lost once it works on and on: the answer came, and nothing else takes half a second.
+    before = processor_time(process)
+    while processor_time(process) < before + 0.5:
+        assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 143
     assert "stopped while stuck: in a regular expression" in process.stderr.read()
