@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -359,12 +358,13 @@ def _wait(request: _Request) -> int:
     def stuck(number: int) -> None:
         code = 128 + number if number else DEADLINE
         message = f"{'stopped' if number else 'timed out'} while stuck: {STUCK}"
-        if request.telling.termination_log != "none":
-            write_termination_log(request.telling.termination_log, message)
-        # What is stuck may be stderr itself.
-        if sys.stderr and select.select([], [2], [], 0)[1]:
-            os.write(2, f"waitfor: {message}\n".encode())
-        os._exit(code)
+        try:
+            if request.telling.termination_log != "none":
+                write_termination_log(request.telling.termination_log, message)
+            reporter.error_if_heard(message, code)
+        finally:
+            # Also when it was in the midst of a write, into which no other can go.
+            os._exit(code)
 
     wait = runner.run(request.plan, emit)
     try:

@@ -105,6 +105,14 @@ class Reporter:
         else:
             self._write_text(self._lines(event))
 
+    def error_if_heard(self, message: str, exit_code: int) -> None:
+        """Like :meth:`error`, but of no effect where writing would wait for a reader."""
+        # Only a wait that is stuck pays for this import.
+        from select import select
+
+        if self._stream and select([], [self._stream], [], 0)[1]:
+            self.error(message, exit_code)
+
     def error(self, message: str, exit_code: int) -> None:
         """Tell what ended waitfor itself."""
         if self._json:
